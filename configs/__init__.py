@@ -1,0 +1,1 @@
+"""Configurations: `default` has every field, the others are short deltas of it."""

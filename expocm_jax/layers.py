@@ -1,0 +1,76 @@
+"""Building blocks of the U-Net. Normalisation is per pixel, never over space.
+
+That way a tile with enough margin gives the same pixels as the whole image.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+EPSILON = 1e-5
+
+
+def conv(features: int, *, dtype, kernel: int = 3, stride: int = 1, zero: bool = False) -> nn.Conv:
+  """A convolution with `SAME` padding (one pixel on each side for a 3x3 kernel)."""
+  half = kernel // 2
+  return nn.Conv(
+    features,
+    (kernel, kernel),
+    strides=stride,
+    padding=((half, half), (half, half)),
+    dtype=dtype,
+    kernel_init=nn.initializers.zeros if zero else nn.initializers.lecun_normal(),
+  )
+
+
+class ChannelNorm(nn.Module):
+  """Divides each pixel by the root mean square of its channels; statistics in float32."""
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+    wide = x.astype(jnp.float32)
+    inverse = jax.lax.rsqrt(jnp.mean(jnp.square(wide), axis=-1, keepdims=True) + EPSILON)
+    scale = scale.reshape((1,) * (x.ndim - 1) + (-1,))
+    return (wide * inverse * scale).astype(x.dtype)
+
+
+class TimeEmbedding(nn.Module):
+  """Positional encoding of t in [0, 1] and two dense layers: [B] -> [B, 4 * features]."""
+
+  features: int
+
+  @nn.compact
+  def __call__(self, t: jax.Array) -> jax.Array:
+    # Periods from 2 (t = 0 and t = 1 are told apart) down to 2 / 64.
+    frequencies = jnp.pi * jnp.exp2(jnp.linspace(0.0, 6.0, self.features // 2))
+    angles = t[:, None] * frequencies[None, :]
+    encoding = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+    hidden = nn.silu(nn.Dense(4 * self.features)(encoding))
+    return nn.silu(nn.Dense(4 * self.features)(hidden))
+
+
+class ResidualBlock(nn.Module):
+  """Pre-activation residual block; t enters as a scale and a shift per channel (FiLM).
+
+  It reads two pixels on each side of a pixel.
+  """
+
+  features: int
+  dtype: jnp.dtype
+
+  @nn.compact
+  def __call__(self, x: jax.Array, embedding: jax.Array) -> jax.Array:
+    hidden = conv(self.features, dtype=self.dtype)(nn.silu(ChannelNorm()(x)))
+    film = nn.Dense(2 * self.features, kernel_init=nn.initializers.zeros)(embedding)
+    scale, shift = jnp.split(film[:, None, None, :].astype(self.dtype), 2, axis=-1)
+    hidden = ChannelNorm()(hidden) * (1.0 + scale) + shift
+    hidden = conv(self.features, dtype=self.dtype)(nn.silu(hidden))
+    if x.shape[-1] != self.features:
+      x = conv(self.features, dtype=self.dtype, kernel=1)(x)
+    return x + hidden
+
+
+def upsample(x: jax.Array) -> jax.Array:
+  """Nearest-neighbour upsampling by two: [B, H, W, C] -> [B, 2H, 2W, C]."""
+  return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)

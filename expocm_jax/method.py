@@ -1,0 +1,148 @@
+"""The method with every option of a config bound: functions of arrays alone.
+
+This is where names in a config become functions, once, before anything is compiled.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from expocm_jax import consistency, masks, tonemap, trajectories, unet
+from expocm_jax.color import srgb_to_linear
+from expocm_jax.errors import UserError
+from expocm_jax.masks import ExposureLevels, ExposureMasks
+from expocm_jax.trajectories import BridgeFields
+
+MASK_VARIANTS: dict[str, Callable[[ExposureMasks], ExposureMasks]] = {
+  "three": lambda exposure: exposure,
+  "two": masks.merge_pathological,
+  "uniform": masks.ignore_exposure,
+}
+LDR_DOMAINS: dict[str, Callable[[jax.Array], jax.Array]] = {
+  "encoded": srgb_to_linear,
+  "display": lambda ldr: ldr,
+}
+
+
+def choose(options: dict, name: str, field: str):
+  """Returns `options[name]`.
+
+  Raises:
+    UserError: `name`, the value of the config's `field`, is not among the options.
+  """
+  if name not in options:
+    raise UserError(f"config.{field}: unknown value {name!r}; use one of {', '.join(options)}")
+  return options[name]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+  """Domain, masks, trajectory, consistency function and network of one config.
+
+  Images are [..., H, W, 3] unless a method says otherwise; the network needs a batch axis and
+  sides divisible by `stride`.
+  """
+
+  network: unet.UNet
+  mu: float
+  headroom: float
+  ldr_domain: str
+  tau: float
+  q_lo: float
+  q_hi: float
+  variant: str
+  fields: Callable[[jax.Array, ExposureMasks], BridgeFields]
+  delta: float
+
+  @classmethod
+  def from_config(cls, config: ConfigDict) -> "Method":
+    """Binds the fields of a config.
+
+    Raises:
+      UserError: the name of a variant or domain is unknown.
+    """
+    options = dict(config.trajectory)
+    variant, sigma_uniform = options.pop("variant"), options.pop("sigma_uniform")
+    choose(MASK_VARIANTS, variant, "trajectory.variant")
+    choose(LDR_DOMAINS, config.domain.ldr_domain, "domain.ldr_domain")
+    if variant == "uniform":
+      options["sigma_good"] = sigma_uniform
+    return cls(
+      network=unet.create(**config.model),
+      **config.domain,
+      **config.masks,
+      variant=variant,
+      fields=functools.partial(trajectories.bridge_fields, **options),
+      delta=config.consistency.delta,
+    )
+
+  @property
+  def stride(self) -> int:
+    return unet.stride(self.network.multipliers)
+
+  @property
+  def receptive_radius(self) -> int:
+    """Pixels around an output pixel that its value can depend on, low-pass included."""
+    blur = self.fields.keywords["blur_radius"]
+    return unet.receptive_radius(self.network.multipliers, self.network.blocks) + blur
+
+  def init_params(self, key: jax.Array) -> dict:
+    return unet.init_params(self.network, key)
+
+  def encode_hdr(self, hdr: jax.Array) -> jax.Array:
+    """Relative radiance in [0, headroom] -> x0 in [0, 1]."""
+    return tonemap.mu_law(jnp.clip(hdr / self.headroom, 0.0, 1.0), mu=self.mu)
+
+  def encode_ldr(self, ldr: jax.Array) -> jax.Array:
+    """Display-referred LDR in [0, 1] -> y in [0, 1]."""
+    if self.ldr_domain == "display":
+      return ldr
+    return tonemap.mu_law(srgb_to_linear(ldr) / self.headroom, mu=self.mu)
+
+  def decode(self, x0: jax.Array) -> jax.Array:
+    """x0 -> relative radiance in [0, headroom]."""
+    return tonemap.inverse_mu_law(jnp.clip(x0, 0.0, 1.0), mu=self.mu) * self.headroom
+
+  def masks(self, ldr: jax.Array) -> ExposureMasks:
+    """The three exposure masks of whole images, eq. 5-7."""
+    return masks.exposure_masks(ldr, tau=self.tau, q_lo=self.q_lo, q_hi=self.q_hi)
+
+  def masks_from_levels(self, ldr: jax.Array, levels: ExposureLevels) -> ExposureMasks:
+    """The three exposure masks of parts of images with known percentiles."""
+    return masks.masks_from_levels(ldr, levels, tau=self.tau)
+
+  def bridge(self, y: jax.Array, exposure: ExposureMasks) -> BridgeFields:
+    """The trajectory's end, with the masks of the config's variant, eq. 3 and 8-11."""
+    return self.fields(y, MASK_VARIANTS[self.variant](exposure))
+
+  def denoise(self, params: dict, x_t: jax.Array, t: jax.Array, y: jax.Array) -> jax.Array:
+    """f(x_t, t, y): the estimate of x0, [B, H, W, 3]; t is [B]."""
+    output = self.network.apply({"params": params}, x_t, t, y)
+    return consistency.consistency_function(output, x_t, t, y, delta=self.delta)
+
+  def one_step(
+    self, params: dict, ldr: jax.Array, noise: jax.Array, exposure: ExposureMasks
+  ) -> jax.Array:
+    """One network call from x_1: the estimate of x0, [B, H, W, 3]."""
+    y = self.encode_ldr(ldr)
+    return self.restart(params, y, y, noise, jnp.ones(y.shape[0]), exposure)
+
+  def restart(
+    self,
+    params: dict,
+    x0: jax.Array,
+    y: jax.Array,
+    noise: jax.Array,
+    t: jax.Array,
+    exposure: ExposureMasks,
+  ) -> jax.Array:
+    """Noises the estimate `x0` up to time t along its trajectory and denoises it again.
+
+    At t = 1 the estimate has no influence: that is the first step of every reconstruction.
+    """
+    x_t = trajectories.bridge_state(x0, self.bridge(y, exposure), noise, t)
+    return self.denoise(params, x_t, t, y)

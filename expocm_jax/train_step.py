@@ -1,0 +1,173 @@
+"""The train step, (state, batch) -> (state, metrics): compiled once a phase, state donated."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from expocm_jax import losses, schedules, trajectories
+from expocm_jax.method import Method, choose
+from expocm_jax.optim import learning_rate, make_optimizer, moving_average, warm_decay
+from expocm_jax.sharding import batch_sharding, replicated
+from expocm_jax.train_state import TrainState
+
+Batch = dict[str, jax.Array]  # ldr [B, H, W, 3] in [0, 1], hdr [B, H, W, 3] in [0, headroom]
+Metrics = dict[str, jax.Array]  # scalars
+
+NOISE_STREAM, TIME_STREAM = 0, 1  # of fold_in(fold_in(seed, stream), step)
+
+
+def make_curriculum(config: ConfigDict) -> tuple[Callable, Callable]:
+  """The time pairs and the target network's EMA rate as functions of the step.
+
+  Returns:
+    sample_times: (key, step, batch) -> (t, t'), each [batch].
+    target_decay: step -> rate in [0, 1].
+  """
+  options = config.consistency
+  total = config.train.phase1_steps + config.train.phase2_steps
+  growing = dict(total=total, n_start=options.n_start, n_end=options.n_end)
+  curricula = {
+    "fixed": functools.partial(schedules.fixed_steps, n=options.n_start),
+    "original": functools.partial(schedules.original_steps, **growing),
+    "improved": functools.partial(schedules.improved_steps, **growing),
+    "continuous": None,
+  }
+  steps = choose(curricula, options.curriculum, "consistency.curriculum")
+
+  def sample_times(key: jax.Array, step: jax.Array, batch: int) -> tuple[jax.Array, jax.Array]:
+    if steps is None:
+      ratio = schedules.continuous_ratio(step, total=total, doublings=options.doublings)
+      t, t_prev = schedules.continuous_pairs(key, batch, ratio)
+    else:
+      t, t_prev = schedules.discrete_pairs(key, batch, steps(step))
+    return schedules.anchor_pairs(t, t_prev, fraction=options.anchor_fraction)
+
+  def target_decay(step: jax.Array) -> jax.Array | float:
+    if steps is None:
+      return options.target_decay
+    return schedules.target_rate(
+      steps(step), n_start=options.n_start, initial=options.target_decay
+    )
+
+  return sample_times, target_decay
+
+
+def make_loss(config: ConfigDict, method: Method, *, phase: int) -> Callable:
+  """The loss of phase 1 (CT, eq. 4) or 2 (ELC, eq. 12-15, with CT kept).
+
+  Returns:
+    (params, target_params, batch, noise, t, t') -> (scalar, metrics).
+  """
+  distance = choose(losses.DISTANCES, config.consistency.distance, "consistency.distance")
+  options = dict(config.elc)
+  elc_scale, ct_scale = options.pop("weight"), options.pop("ct_weight")
+  weighting, epsilon = options.pop("weighting"), options.pop("epsilon")
+  weightings = {
+    "exposure": functools.partial(losses.elc_weights, **options),
+    "uniform": lambda ldr, masks, target_lab: losses.uniform_weights(ldr),
+  }
+  weigh = choose(weightings, weighting, "elc.weighting")
+
+  def loss(params, target_params, batch, noise, t, t_prev):
+    ldr, x0 = batch["ldr"], method.encode_hdr(batch["hdr"])
+    y, masks = method.encode_ldr(ldr), method.masks(ldr)
+    bridge = method.bridge(y, masks)
+    # Both points lie on one trajectory: the same x0, y and noise.
+    x_t = trajectories.bridge_state(x0, bridge, noise, t)
+    x_prev = trajectories.bridge_state(x0, bridge, noise, t_prev)
+    target = method.denoise(target_params, x_prev, t_prev, y)
+    ct = jnp.mean(distance(method.denoise(params, x_t, t, y), jax.lax.stop_gradient(target)))
+    if phase == 1:
+      return ct, {"loss": ct, "ct": ct}
+    x0_hat = method.one_step(params, ldr, noise, masks)
+    target_lab = losses.display_lab(x0)
+    weights = weigh(ldr, masks, target_lab)
+    elc = jnp.mean(
+      losses.lab_loss(losses.display_lab(x0_hat), target_lab, weights, epsilon=epsilon)
+    )
+    total = elc_scale * elc + ct_scale * ct
+    return total, {"loss": total, "ct": ct, "elc": elc}
+
+  return loss
+
+
+def accumulated_gradients(loss: Callable, parts: int) -> Callable:
+  """value_and_grad of `loss` over `parts` microbatches, one after the other.
+
+  Every `parts`-th record forms a microbatch, so each stays spread over all devices.
+  """
+  gradients = jax.value_and_grad(loss, has_aux=True)
+  if parts == 1:
+    return gradients
+
+  def split(x: jax.Array) -> jax.Array:
+    return jnp.moveaxis(x.reshape((x.shape[0] // parts, parts) + x.shape[1:]), 1, 0)
+
+  def accumulate(params, target_params, *arrays):
+    def add(total, microbatch):
+      part = gradients(params, target_params, *microbatch)
+      return jax.tree.map(lambda a, b: a + b / parts, total, part), None
+
+    first = jax.tree.map(lambda x: split(x)[0], arrays)
+    shapes = jax.eval_shape(gradients, params, target_params, *first)
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    return jax.lax.scan(add, zeros, jax.tree.map(split, arrays))[0]
+
+  return accumulate
+
+
+def make_train_step(
+  config: ConfigDict, method: Method, mesh: Mesh, *, phase: int
+) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+  """The compiled train step of a phase; the state given to it must not be used again.
+
+  Noise and times are functions of (config.seed, state.step) for the global batch, so results
+  do not depend on the number of devices or processes beyond float rounding.
+  """
+  gradients = accumulated_gradients(
+    make_loss(config, method, phase=phase), config.optim.accumulate
+  )
+  sample_times, target_decay = make_curriculum(config)
+  optimizer, rate = make_optimizer(config), learning_rate(config)
+  with_target = config.consistency.target == "ema"
+
+  def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def key(stream: int) -> jax.Array:
+      return jax.random.fold_in(
+        jax.random.fold_in(jax.random.key(config.seed), stream), state.step
+      )
+
+    noise = jax.random.normal(key(NOISE_STREAM), batch["ldr"].shape)
+    t, t_prev = sample_times(key(TIME_STREAM), state.step, noise.shape[0])
+    target_params = state.target_params if with_target else state.params
+    (_, metrics), grads = gradients(state.params, target_params, batch, noise, t, t_prev)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
+      updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+      learning_rate_now = rate(state.step)
+    params = optax.apply_updates(state.params, updates)
+    ema_decay = warm_decay(config.optim.ema_decay, state.step)
+    new_state = TrainState(
+      step=state.step + 1,
+      params=params,
+      target_params=(
+        moving_average(state.target_params, params, target_decay(state.step))
+        if with_target
+        else {}
+      ),
+      ema_params=moving_average(state.ema_params, params, ema_decay),
+      opt_state=opt_state,
+    )
+    metrics |= {"grad_norm": optax.global_norm(grads), "learning_rate": learning_rate_now}
+    return new_state, metrics
+
+  return jax.jit(
+    train_step,
+    donate_argnums=0,
+    in_shardings=(replicated(mesh), batch_sharding(mesh)),
+    out_shardings=replicated(mesh),
+  )

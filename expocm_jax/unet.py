@@ -1,0 +1,86 @@
+"""The network F(x_t, y, t): a U-Net with three down- and three upsampling stages."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from expocm_jax.layers import ChannelNorm, ResidualBlock, TimeEmbedding, conv, upsample
+
+
+class UNet(nn.Module):
+  """Residual U-Net without attention.
+
+  Attributes:
+    base_width: channels at full resolution.
+    multipliers: channels of each level over `base_width`; one level more than samplings.
+    blocks: residual blocks a level, on the way down and on the way up.
+    time_features: sines and cosines that encode t.
+    dtype: of the activations; parameters are float32.
+  """
+
+  base_width: int
+  multipliers: tuple[int, ...]
+  blocks: int
+  time_features: int
+  dtype: jnp.dtype
+
+  @nn.compact
+  def __call__(self, x_t: jax.Array, t: jax.Array, y: jax.Array) -> jax.Array:
+    """[B, H, W, 3], [B], [B, H, W, 3] -> [B, H, W, 3] float32; H, W divisible by `stride`."""
+    widths = [self.base_width * m for m in self.multipliers]
+    embedding = TimeEmbedding(self.time_features)(t)
+    h = conv(widths[0], dtype=self.dtype)(jnp.concatenate([x_t, y], axis=-1).astype(self.dtype))
+    skips = []
+    for level, width in enumerate(widths):
+      if level > 0:
+        h = conv(width, dtype=self.dtype, stride=2)(h)
+      for _ in range(self.blocks):
+        h = ResidualBlock(width, self.dtype)(h, embedding)
+      skips.append(h)
+    skips.pop()
+    for width in reversed(widths[:-1]):
+      h = conv(width, dtype=self.dtype)(upsample(h))
+      h = jnp.concatenate([h, skips.pop()], axis=-1)
+      for _ in range(self.blocks):
+        h = ResidualBlock(width, self.dtype)(h, embedding)
+    h = nn.silu(ChannelNorm()(h))
+    # The last layer starts at zero: an untrained model returns the linearised LDR.
+    return conv(3, dtype=jnp.float32, zero=True)(h.astype(jnp.float32))
+
+
+def create(
+  *,
+  base_width: int,
+  multipliers: tuple[int, ...],
+  blocks: int,
+  time_features: int,
+  dtype: str,
+) -> UNet:
+  """The network of `config.model`, whose fields are the arguments."""
+  return UNet(base_width, tuple(multipliers), blocks, time_features, jnp.dtype(dtype))
+
+
+def init_params(network: UNet, key: jax.Array) -> dict:
+  """Fresh float32 parameters, a nested dict of arrays."""
+  size = stride(network.multipliers)
+  image = jnp.zeros((1, size, size, 3))
+  return network.init(key, image, jnp.zeros((1,)), image)["params"]
+
+
+def stride(multipliers: tuple[int, ...]) -> int:
+  """Images must have sides divisible by this many pixels."""
+  return 2 ** (len(multipliers) - 1)
+
+
+def receptive_radius(multipliers: tuple[int, ...], blocks: int) -> int:
+  """Upper bound on how many pixels away an input pixel can influence an output pixel."""
+  levels = len(multipliers)
+  radius = 2  # the first and the last convolution
+  for level in range(levels):
+    passes = 1 if level == levels - 1 else 2  # down and up
+    radius += passes * blocks * 2 * 2**level  # two 3x3 convolutions a block
+  for level in range(1, levels):
+    radius += 2 ** (level - 1)  # the strided convolution
+    # Nearest neighbours reach up to a coarse pixel aside, then the convolution after them.
+    radius += 2**level + 2 ** (level - 1)
+  return radius
