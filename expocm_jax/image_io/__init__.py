@@ -1,0 +1,28 @@
+"""Image files in, arrays out, and back; numpy on the host, no jax.
+
+Two kinds of picture:
+  ldr  [H, W, 3] float32 in [0, 1], display-referred sRGB (JPEG, PNG, WebP, TIFF)
+  hdr  [H, W, 3] float32, finite, >= 0, linear BT.709 radiance in the file's own scale
+       (OpenEXR, Radiance .hdr, and float .npy or TIFF)
+The content of a file decides how it is read, not its name. Whatever is wrong with a file is
+raised as `UserError` in one line. Everything is written under a temporary name and renamed.
+The codecs are imported when first needed.
+"""
+
+from expocm_jax.image_io.atomic import atomic_path
+from expocm_jax.image_io.hdr import HDR_SUFFIXES, read_hdr, write_hdr
+from expocm_jax.image_io.inputs import MAX_PIXELS, list_images
+from expocm_jax.image_io.ldr import LDR_SUFFIXES, read_ldr
+from expocm_jax.image_io.png import write_png
+
+__all__ = [
+  "HDR_SUFFIXES",
+  "LDR_SUFFIXES",
+  "MAX_PIXELS",
+  "atomic_path",
+  "list_images",
+  "read_hdr",
+  "read_ldr",
+  "write_hdr",
+  "write_png",
+]
