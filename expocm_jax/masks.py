@@ -12,7 +12,9 @@ import jax.numpy as jnp
 
 from expocm_jax.color import luminance
 
-MIN_RANGE = 1e-6  # floor of the luminance range b: flat images stay finite
+# Floor of the luminance range b, a quarter of an 8-bit step: flat images stay finite, and tau b
+# stays far above float32's rounding, which else decides which region a flat image belongs to.
+MIN_RANGE = 1e-3
 
 
 class ExposureMasks(NamedTuple):
