@@ -3,7 +3,7 @@
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from expocm_jax import modes
@@ -57,6 +57,7 @@ def parse(argv: list[str]) -> list[str]:
 def main(argv: list[str]) -> int:
   if len(argv) > 1:
     return fail(f"{argv[1]}: unexpected argument; flags start with --")
+  logging.set_verbosity(logging.WARNING)  # JAX reports the backends that it does not find
   try:
     modes.MODES[FLAGS.mode](FLAGS)
   except UserError as error:

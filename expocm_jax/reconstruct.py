@@ -1,0 +1,173 @@
+"""Reconstructs HDR images from photos on disk: `--mode=reconstruct` (DESIGN section 7)."""
+
+import math
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+
+import jax
+import numpy as np
+import tqdm
+
+from expocm_jax import color, image_io
+from expocm_jax.errors import UserError
+from expocm_jax.preview import preview_sheet
+from expocm_jax.reconstructor import Reconstruction, Reconstructor
+
+__all__ = ["Reconstruction", "Reconstructor", "dynamic_range", "main"]
+
+FORMATS = ("exr", "hdr")
+PREVIEW_SUFFIX = ".preview.png"
+SCALE = "linear BT.709, 1.0 = the radiance at which the photo clips"
+BLACK = 1 / 255 / 12.92  # linear value of code 1 of 8 bits: nothing below it is counted
+SAMPLE_PIXELS = 4_000_000  # at most about so many decide the dynamic range
+
+_to_linear = jax.jit(color.srgb_to_linear)
+
+
+def main(*, input: str | os.PathLike | Iterable[str | os.PathLike], output: str | os.PathLike,
+         weights: str | os.PathLike = "tiny", seed: int = 0, steps: int = 1, samples: int = 1,
+         formats: Sequence[str] = ("exr",), exr_dtype: str = "half") -> list[pathlib.Path]:
+  """Writes an HDR file for each photo, and a preview, into the folder `output`.
+
+  A photo `a.jpg` becomes `a.exr` and/or `a.hdr` and `a.preview.png`, with several samples also
+  `a.std.exr`, their standard deviation. A file that cannot be read or written is reported and
+  skipped. Returns the HDR files written.
+
+  Args:
+    input: a photo, a folder of photos, or several of either.
+    output: a folder, made if need be.
+    weights: a shipped name, a weights file, or a run's folder.
+    seed, steps, samples: as for `Reconstructor.reconstruct`.
+    formats: "exr", "hdr" or both.
+    exr_dtype: "half" or "float".
+
+  Raises:
+    UserError: an option cannot be used, there is nothing to do, or files failed.
+  """
+  _check_options(formats, exr_dtype, steps, samples)
+  names = _output_names(_photos(input))
+  folder = _output_folder(output)
+  reconstructor = Reconstructor.from_checkpoint(weights)
+  written, failed = [], []
+  with tqdm.tqdm(names.items(), unit="photo", disable=len(names) == 1) as photos:
+    for photo, name in photos:
+      try:
+        files, line = _one_photo(reconstructor, photo, folder / name, formats=formats,
+                                 exr_dtype=exr_dtype, seed=seed, steps=steps, samples=samples)
+      except (UserError, MemoryError) as error:
+        message = str(error) or f"{photo}: not enough memory; use a smaller image"
+        if len(names) == 1:
+          raise UserError(message) from error
+        failed.append(photo)
+        tqdm.tqdm.write(message, file=sys.stderr)
+      else:
+        written += files
+        tqdm.tqdm.write(line, file=sys.stdout)
+  if failed:
+    raise UserError(f"{len(failed)} of {len(names)} photos failed: {', '.join(map(str, failed))}; "
+                    "the others are done, see the lines above")
+  return written
+
+
+def dynamic_range(linear: np.ndarray) -> float:
+  """Stops between the 0.1 and the 99.9 percentile of the luminance of a linear image.
+
+  Luminance below code 1 of 8 bits (1/3295 of the photo's white) counts as that much, so that
+  neither noise in the dark nor a zero stretches the range. Large images are thinned to every
+  n-th row and column.
+  """
+  luminance = np.maximum(color.luminance(_thinned(linear)), BLACK)
+  low, high = np.percentile(luminance, [0.1, 99.9])
+  return float(np.log2(high / low))
+
+
+def _thinned(image: np.ndarray) -> np.ndarray:
+  every = math.ceil(math.sqrt(image.shape[0] * image.shape[1] / SAMPLE_PIXELS))
+  return image[::every, ::every]
+
+
+def _one_photo(reconstructor: Reconstructor, photo: pathlib.Path, target: pathlib.Path, *,
+               formats: Sequence[str], exr_dtype: str, **options) -> tuple[list, str]:
+  """Writes the files of one photo; the HDR files and the line to print."""
+  ldr = image_io.read_ldr(photo)
+  with tqdm.tqdm(unit="tile", desc=photo.name, leave=False) as bar:
+    def on_tile(finished: int, total: int):
+      bar.total = total
+      bar.update(finished - bar.n)
+    result = reconstructor.reconstruct(ldr, on_tile=on_tile, **options)
+  headroom = reconstructor.method.headroom
+  attributes = {"comments": f"ExpoCM: relative radiance, {SCALE}, at most {headroom:g}"}
+  files = [target.with_name(f"{target.name}.{suffix}") for suffix in formats]
+  for file in files:
+    depth = {"exr_dtype": exr_dtype} if file.suffix == ".exr" else {}
+    image_io.write_hdr(file, result.hdr, attributes=attributes, **depth)
+  if result.std is not None:
+    note = {"comments": f"ExpoCM: standard deviation of {options['samples']} samples, {SCALE}"}
+    image_io.write_hdr(target.with_name(f"{target.name}.std.exr"), result.std,
+                       attributes=note, exr_dtype=exr_dtype)
+  image_io.write_png(target.with_name(target.name + PREVIEW_SUFFIX), preview_sheet(ldr, result.hdr))
+  before = dynamic_range(np.asarray(_to_linear(_thinned(ldr))))
+  return files, (f"{photo.name}: {ldr.shape[1]} x {ldr.shape[0]} pixels, "
+                 f"{before:.1f} -> {dynamic_range(result.hdr):.1f} stops, brightest "
+                 f"{result.hdr.max():.2f} (1.0 = where the photo clips) -> "
+                 f"{', '.join(file.name for file in files)}")
+
+
+def _photos(input: str | os.PathLike | Iterable[str | os.PathLike]) -> list[pathlib.Path]:
+  """The files named, and those in the folders named, without the previews of earlier runs."""
+  paths = [input] if isinstance(input, str | os.PathLike) else list(input)
+  photos = []
+  for path in paths:
+    found = [file for file in image_io.list_images(path, image_io.LDR_SUFFIXES)
+             if not file.name.endswith(PREVIEW_SUFFIX)]
+    if not found:
+      raise UserError(f"{path}: holds only previews of earlier runs; name the photos' folder")
+    photos += found
+  return photos
+
+
+def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
+  """A name without suffix for each photo: its stem, and more where photos share it."""
+  photos = list(dict.fromkeys(photos))
+  stems = [photo.stem.casefold() for photo in photos]  # some file systems ignore case
+  names, used = {}, set()
+  for photo, stem in zip(photos, stems, strict=True):
+    name = photo.stem if stems.count(stem) == 1 else photo.name.replace(".", "_")
+    candidate, count = name, 1
+    while candidate.casefold() in used or (candidate != photo.stem
+                                           and candidate.casefold() in stems):
+      count += 1
+      candidate = f"{name}_{count}"
+    used.add(candidate.casefold())
+    names[photo] = candidate
+  return names
+
+
+def _output_folder(output: str | os.PathLike) -> pathlib.Path:
+  """The folder, made if need be and tried with a file that is removed at once."""
+  folder = pathlib.Path(output)
+  if folder.suffix.lower() in image_io.HDR_SUFFIXES or folder.is_file():
+    raise UserError(f"{folder}: --output names a file; give a folder")
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+      return folder
+  except OSError as error:
+    raise UserError(f"{folder}: cannot be written ({error.strerror or error}); "
+                    "choose another --output or make room") from error
+
+
+def _check_options(formats: Sequence[str], exr_dtype: str, steps: int, samples: int):
+  """Raises UserError for options that no photo could satisfy."""
+  unknown = set(formats) - set(FORMATS)
+  if unknown or not formats:
+    raise UserError(f"--formats: {', '.join(sorted(unknown)) or 'none given'}; "
+                    f"use {' and/or '.join(FORMATS)}")
+  if exr_dtype not in ("half", "float"):
+    raise UserError(f"--exr_dtype: unknown value {exr_dtype!r}; use half or float")
+  for option, value in (("steps", steps), ("samples", samples)):
+    if value < 1:
+      raise UserError(f"--{option}: {value} is not possible; use 1 or more")
