@@ -48,11 +48,11 @@ def get_config() -> ConfigDict:
   consistency.target = "ema"      # "ema" [P], "stop_gradient"
   consistency.target_decay = 0.95  # EMA rate of the target's weights at n_start steps [C]
   consistency.anchor_fraction = 0.5  # share of a batch supervised at t = 1 [C]
-  consistency.distance = "l2"     # "l2" [P], "charbonnier", "pseudo_huber"
+  consistency.distance = "pseudo_huber"  # "l2" [P], "charbonnier", "pseudo_huber"
 
   # Phase II: exposure-weighted luminance-chrominance loss (ELC), eq. 12-15.
   config.elc = elc = ConfigDict()
-  elc.weight = 1.0                # of L_ELC in phase II [C]
+  elc.weight = 0.01               # of L_ELC, in Lab units, in phase II [C]
   elc.ct_weight = 1.0             # of L_CT in phase II [C]
   elc.weighting = "exposure"      # "exposure" [P]; "uniform" for the ablation
   elc.kappa_l_lo = 3.0            # [P]
@@ -119,7 +119,7 @@ def get_config() -> ConfigDict:
   camera.fov = (30.0, 100.0)      # horizontal field of view of panoramas, degrees
   camera.pitch = (-40.0, 40.0)    # degrees
   camera.roll = (-5.0, 5.0)       # degrees
-  camera.clipped_share = (0.005, 0.2)  # of pixels above the sensor's clip
+  camera.clipped_share = (0.03, 0.35)  # of pixels above the sensor's clip
   camera.response_gamma = (0.85, 1.18)  # exponent on the sRGB curve's output
   camera.response_s = (0.0, 0.25)  # weight of the S-curve in the response
   camera.response_channel = 0.02  # spread of the gamma between channels

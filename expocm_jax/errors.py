@@ -6,3 +6,8 @@ class UserError(Exception):
 
   `main.py` prints the message without a traceback and exits with status 2.
   """
+
+
+def first_line(error: Exception) -> str:
+  """The first line of a library's message, short enough to stand inside one of ours."""
+  return (str(error) or type(error).__name__).splitlines()[0][:200]

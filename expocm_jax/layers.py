@@ -3,6 +3,8 @@
 That way a tile with enough margin gives the same pixels as the whole image.
 """
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -10,8 +12,32 @@ import jax.numpy as jnp
 EPSILON = 1e-5
 
 
-def conv(features: int, *, dtype, kernel: int = 3, stride: int = 1, zero: bool = False) -> nn.Conv:
-  """A convolution with `SAME` padding (one pixel on each side for a 3x3 kernel)."""
+def spread(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
+  """Fills a kernel with the standard deviation 1/sqrt(fan-in) that its random start shall have.
+
+  `unet.init_params` multiplies all kernels by one draw: a draw a kernel compiles for a minute.
+  """
+  del key
+  return jnp.full(shape, math.prod(shape[:-1]) ** -0.5, dtype)
+
+
+def conv(
+  features: int,
+  *,
+  dtype: jnp.dtype,
+  kernel: int = 3,
+  stride: int = 1,
+  zero: bool = False,
+) -> nn.Conv:
+  """A convolution that pads with zeros, one pixel on each side for a 3x3 kernel.
+
+  Args:
+    features: channels of the output.
+    dtype: of the activations.
+    kernel: side of the kernel, odd.
+    stride: of the output.
+    zero: the kernel starts at zero.
+  """
   half = kernel // 2
   return nn.Conv(
     features,
@@ -19,7 +45,7 @@ def conv(features: int, *, dtype, kernel: int = 3, stride: int = 1, zero: bool =
     strides=stride,
     padding=((half, half), (half, half)),
     dtype=dtype,
-    kernel_init=nn.initializers.zeros if zero else nn.initializers.lecun_normal(),
+    kernel_init=nn.initializers.zeros if zero else spread,
   )
 
 
@@ -46,8 +72,8 @@ class TimeEmbedding(nn.Module):
     frequencies = jnp.pi * jnp.exp2(jnp.linspace(0.0, 6.0, self.features // 2))
     angles = t[:, None] * frequencies[None, :]
     encoding = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
-    hidden = nn.silu(nn.Dense(4 * self.features)(encoding))
-    return nn.silu(nn.Dense(4 * self.features)(hidden))
+    hidden = nn.silu(nn.Dense(4 * self.features, kernel_init=spread)(encoding))
+    return nn.silu(nn.Dense(4 * self.features, kernel_init=spread)(hidden))
 
 
 class ResidualBlock(nn.Module):

@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 
 from expocm_jax.layers import ChannelNorm, ResidualBlock, TimeEmbedding, conv, upsample
@@ -29,7 +30,9 @@ class UNet(nn.Module):
     """[B, H, W, 3], [B], [B, H, W, 3] -> [B, H, W, 3] float32; H, W divisible by `stride`."""
     widths = [self.base_width * m for m in self.multipliers]
     embedding = TimeEmbedding(self.time_features)(t)
-    h = conv(widths[0], dtype=self.dtype)(jnp.concatenate([x_t, y], axis=-1).astype(self.dtype))
+    # The norms divide out a pixel's scale: only beside a constant does its brightness survive.
+    inputs = jnp.concatenate([x_t, y, jnp.ones_like(y[..., :1])], axis=-1)
+    h = conv(widths[0], dtype=self.dtype)(inputs.astype(self.dtype))
     skips = []
     for level, width in enumerate(widths):
       if level > 0:
@@ -64,7 +67,13 @@ def init_params(network: UNet, key: jax.Array) -> dict:
   """Fresh float32 parameters, a nested dict of arrays."""
   size = stride(network.multipliers)
   image = jnp.zeros((1, size, size, 3))
-  return network.init(key, image, jnp.zeros((1,)), image)["params"]
+  params = network.init(key, image, jnp.zeros((1,)), image)["params"]
+  flat, unflatten = jax.flatten_util.ravel_pytree(params)
+  noise = unflatten(jax.random.normal(key, flat.shape))
+  # Kernels alone hold a spread (`layers.spread`); norms and biases start at ones and zeros.
+  return jax.tree_util.tree_map_with_path(
+    lambda path, p, n: p * n if path[-1].key == "kernel" else p, params, noise
+  )
 
 
 def stride(multipliers: tuple[int, ...]) -> int:

@@ -19,7 +19,8 @@ import safetensors.numpy
 from ml_collections import ConfigDict
 
 import expocm_jax
-from expocm_jax.errors import UserError
+from expocm_jax import saved_config
+from expocm_jax.errors import UserError, first_line
 from expocm_jax.image_io import atomic_path
 from expocm_jax.method import Method
 
@@ -81,11 +82,11 @@ def load_weights(path: str | os.PathLike) -> tuple[ConfigDict, Any, dict[str, An
     raise UserError(f"{path}: the tensors do not match their checksum; "
                     "the file is damaged, fetch or export it again")
   try:
-    config = ConfigDict(_with_tuples(json.loads(metadata["config"])))
+    config = saved_config.from_json(json.loads(metadata["config"]))
     info = json.loads(metadata["info"])
     expected = jax.eval_shape(Method.from_config(config).init_params, jax.random.key(0))
   except (KeyError, AttributeError, TypeError, ValueError, UserError) as error:
-    raise UserError(f"{path}: its configuration cannot be used ({_first_line(error)}); "
+    raise UserError(f"{path}: its configuration cannot be used ({first_line(error)}); "
                     "export it again with this version") from error
   return config, _fit(path, tensors, expected), info
 
@@ -100,7 +101,7 @@ def _read(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
   except FileNotFoundError as error:
     raise UserError(f"{path}: no such weights file; check the path") from error
   except (safetensors.SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-    raise UserError(f"{path}: not a readable weights file ({_first_line(error)}); "
+    raise UserError(f"{path}: not a readable weights file ({first_line(error)}); "
                     "fetch or export it again") from error
 
 
@@ -139,14 +140,3 @@ def _digest(tensors: dict[str, np.ndarray]) -> str:
     sha.update(f"{name}{tensor.dtype}{tensor.shape}".encode())
     sha.update(tensor.tobytes())
   return sha.hexdigest()
-
-
-def _with_tuples(value: Any) -> Any:
-  """JSON has lists alone; the configurations hold tuples alone."""
-  if isinstance(value, dict):
-    return {key: _with_tuples(item) for key, item in value.items()}
-  return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
-
-
-def _first_line(error: Exception) -> str:
-  return (str(error) or type(error).__name__).splitlines()[0]

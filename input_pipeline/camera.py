@@ -27,7 +27,7 @@ class Camera:
   fov: tuple[float, float] = (30.0, 100.0)
   pitch: tuple[float, float] = (-40.0, 40.0)
   roll: tuple[float, float] = (-5.0, 5.0)
-  clipped_share: tuple[float, float] = (0.01, 0.3)
+  clipped_share: tuple[float, float] = (0.03, 0.35)
   response_gamma: tuple[float, float] = (0.85, 1.18)
   response_s: tuple[float, float] = (0.0, 0.25)
   response_channel: float = 0.02
@@ -131,7 +131,7 @@ def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
     padded = planes.take(np.clip(np.arange(-radius, n + radius), 0, n - 1), axis=axis)
     shifted = [padded[:, i:i + n] if axis == 1 else padded[..., i:i + n] for i in range(len(taps))]
     planes = taps[0] * shifted[0]
-    for weight, part in zip(taps[1:], shifted[1:]):
+    for weight, part in zip(taps[1:], shifted[1:], strict=True):
       planes += weight * part
   return np.moveaxis(planes, 0, -1)
 

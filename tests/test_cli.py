@@ -91,7 +91,7 @@ def test_mistakes_in_flags_and_paths(tmp_path, photos):
     (["--mode=reconstruct", photo, f"--output={a_file}"], str(a_file)),
     (["--mode=reconstruct", photo, f"--output={tmp_path}", "--weights=nowhere"], "nowhere"),
     (["--mode=reconstruct", photo, f"--output={tmp_path}", f"--weights={a_file}"], str(a_file)),
-    (["--mode=export", f"--workdir={tmp_path}", f"--output={tmp_path}/w.safetensors"], "checkpoint"),
+    (["--mode=export", f"--workdir={tmp_path}", "--output=w.safetensors"], "checkpoint"),
   ]
   for arguments, word in cases:
     assert_one_line(run(*arguments), word)

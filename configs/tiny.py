@@ -1,0 +1,33 @@
+"""A network of 0.7 million parameters that a laptop trains.
+
+    python main.py --mode=train --config=configs/tiny.py --workdir=runs/tiny \
+        --config.data.root=PATH_TO_HDR_IMAGES
+
+Hardware: 2 CPU cores. Expected: PSNR-mu of the output above the linearised input's on held-out
+scenes, over all pixels and over the clipped ones; docs/training.md has the figures.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config() -> ConfigDict:
+  config = default.get_config()
+  config.model.base_width = 16
+  config.model.blocks = 1
+  config.model.dtype = "float32"
+  config.optim.peak_lr = 3e-4
+  config.optim.phase2_lr = 1e-4
+  config.optim.warmup_steps = 100
+  config.optim.ema_decay = 0.998
+  config.train.batch_size = 8
+  config.train.phase1_steps = 2800
+  config.train.phase2_steps = 1000
+  config.train.log_every = 20
+  config.train.save_every = 500
+  config.train.validate_every = 500
+  config.train.validation_records = 48
+  config.data.crop = 64
+  config.data.workers = 1
+  return config

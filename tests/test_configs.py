@@ -1,0 +1,86 @@
+"""Every config can be used, the variants are what they say, and the paper's is the paper's."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from configs import ablation, default, paper, tiny
+from expocm_jax.errors import UserError
+from expocm_jax.method import Method
+from expocm_jax.train_step import make_curriculum, make_loss
+
+PLAIN = ("default", "paper", "tiny", "smoke")
+ALL = PLAIN + tuple(f"ablation:{variant}" for variant in ablation.VARIANTS)
+
+
+def load(name):
+  module, _, variant = name.partition(":")
+  get_config = importlib.import_module(f"configs.{module}").get_config
+  return get_config(variant) if variant else get_config()
+
+
+def difference(config, base):
+  flat = lambda tree: dict(_leaves(tree.to_dict()))
+  a, b = flat(config), flat(base)
+  return {name: value for name, value in a.items() if value != b[name]}
+
+
+def _leaves(tree, prefix=""):
+  for name, value in tree.items():
+    if isinstance(value, dict):
+      yield from _leaves(value, f"{prefix}{name}.")
+    else:
+      yield prefix + name, value
+
+
+def test_every_file_is_known_here():
+  files = {path.stem for path in pathlib.Path(default.__file__).parent.glob("*.py")}
+  assert files == {"__init__", "ablation", *PLAIN}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_config_has_the_fields_of_default_and_makes_a_method(name):
+  config = load(name)
+  assert _names(config) == _names(default.get_config())
+  method = Method.from_config(config)
+  assert config.data.crop % method.stride == 0
+  make_curriculum(config)
+  make_loss(config, method, phase=2)
+
+
+def _names(config):
+  return [name for name, _ in _leaves(config.to_dict())]
+
+
+def test_paper_is_the_paper():
+  config = paper.get_config()
+  assert (config.train.batch_size, config.data.crop, config.train.phase1_steps) == (4, 256, 500_000)
+  optim = config.optim
+  assert (optim.peak_lr, optim.final_lr, optim.warmup_steps) == (5e-5, 1e-7, 0)
+  assert (optim.b1, optim.b2) == (0.9, 0.999)
+  consistency = config.consistency
+  assert (consistency.distance, consistency.target) == ("l2", "ema")
+  assert (config.masks.tau, config.masks.q_lo, config.masks.q_hi) == (0.02, 2.0, 98.0)
+  elc = config.elc
+  assert (elc.kappa_l_lo, elc.kappa_l_hi, elc.kappa_c_hi, elc.kappa_c_lo) == (3.0, 1.0, 3.0, 0.5)
+
+
+@pytest.mark.parametrize(
+  ("variant", "changes"),
+  [
+    ("uniform", {"trajectory.variant": "uniform"}),
+    ("two", {"trajectory.variant": "two"}),
+    ("three", {}),
+    ("no_elc", {"elc.weight": 0.0}),
+    ("plain_lab", {"elc.weighting": "uniform"}),
+  ],
+)
+def test_a_variant_changes_one_thing(variant, changes):
+  assert difference(ablation.get_config(variant), tiny.get_config()) == changes
+
+
+@pytest.mark.parametrize("variant", ["", "four"])
+def test_an_unknown_variant_lists_the_known(variant):
+  with pytest.raises(UserError, match="uniform, two, three, no_elc, plain_lab"):
+    ablation.get_config(variant)

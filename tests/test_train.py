@@ -1,0 +1,179 @@
+"""The training program: a run that was killed and stopped equals one that was not."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+import small_run
+
+from expocm_jax import train
+from expocm_jax.checkpointing import Checkpoints, load_for_inference
+from expocm_jax.errors import UserError
+from expocm_jax.image_io import read_ldr
+from expocm_jax.method import Method
+from expocm_jax.metric_writer import read_rows
+from expocm_jax.sharding import make_mesh, replicated
+from expocm_jax.train_state import create_state
+from input_pipeline import pipeline
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SLOW_RUN = """
+import sys, time
+import jax
+jax.config.update("jax_num_cpu_devices", 8)  # as here: the number of threads decides on rounding
+import small_run
+from expocm_jax import sharding, train
+from input_pipeline import pipeline
+train.make_mesh = lambda: sharding.make_mesh(jax.devices()[:1])
+draw = pipeline.TrainIterator.__next__
+pipeline.TrainIterator.__next__ = lambda self: time.sleep(0.4) or draw(self)
+train.main(small_run.config(log_every=1), sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(tmp_path_factory):
+  """All runs, in this process and others, use one device and share compiled programs."""
+  folder = str(tmp_path_factory.mktemp("compiled"))
+  jax.config.update("jax_compilation_cache_dir", folder)
+  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+  patch = pytest.MonkeyPatch()
+  patch.setattr(train, "make_mesh", lambda: make_mesh(jax.devices()[:1]))
+  yield folder
+  patch.undo()
+  jax.config.update("jax_compilation_cache_dir", None)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+  """A run from start to end without interruption."""
+  workdir = tmp_path_factory.mktemp("whole")
+  train.main(small_run.config(), workdir)
+  return workdir
+
+
+def newest_state(workdir):
+  config = small_run.config()
+  mesh = make_mesh(jax.devices()[:1])
+  shapes = jax.eval_shape(lambda: create_state(config, Method.from_config(config), mesh))
+  like = jax.tree.map(
+    lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=replicated(mesh)), shapes
+  )
+  checkpoints = Checkpoints(workdir / "checkpoints", keep=3)
+  step = checkpoints.newest_step()
+  state, position = checkpoints.restore(step, like, config)
+  checkpoints.close()
+  return step, state, position
+
+
+def start_slow_run(workdir, cache):
+  env = dict(
+    os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+    JAX_COMPILATION_CACHE_DIR=cache, JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0.5",
+  )  # fmt: skip
+  return subprocess.Popen(
+    [sys.executable, "-c", SLOW_RUN, str(workdir)], env=env, stderr=subprocess.PIPE, text=True
+  )
+
+
+def wait_for_step(process, workdir, step):
+  """Until the run has logged `step`."""
+  for _ in range(2000):
+    if any(row["step"] >= step for row in read_rows(workdir)):
+      return
+    assert process.poll() is None, process.stderr.read()
+    time.sleep(0.1)
+  pytest.fail("the run does not advance")
+
+
+def test_a_run_leaves_what_it_promises(whole):
+  rows = read_rows(whole)
+  assert [row["step"] for row in rows if "train/loss" in row] == list(range(2, 19, 2))
+  assert ["train/elc" in row for row in rows if "phase" in row] == [False] * 6 + [True] * 3
+  validations = {row["step"]: row for row in rows if "validation/output/all" in row}
+  assert list(validations) == [0, 9, 18]
+  # An untrained network returns the linearised input; tone curve and noise leave it imperfect.
+  for region in ("all", "clipped", "rest"):
+    ours, theirs = (validations[0][f"validation/{w}/{region}"] for w in ("output", "input"))
+    assert abs(ours - theirs) < 3.0
+  assert sorted(path.name for path in (whole / "checkpoints").iterdir()) == ["12", "16", "18"]
+  sheet = read_ldr(whole / "sheets" / "step_00000018.png")
+  assert sheet.shape == (4 * (16 + 2), 8 * (16 + 2), 3)
+  config, _ = load_for_inference(whole)
+  assert config == small_run.config()
+
+
+def test_killed_stopped_and_resumed_equals_uninterrupted(
+  whole, compiled_once, monkeypatch, capsys, tmp_path
+):
+  killed = start_slow_run(tmp_path, compiled_once)
+  wait_for_step(killed, tmp_path, 7)  # the checkpoint at 4 may be there or under way
+  killed.kill()
+  killed.communicate()
+
+  stopped = start_slow_run(tmp_path, compiled_once)
+  wait_for_step(stopped, tmp_path, 10)
+  stopped.send_signal(signal.SIGINT)
+  said = stopped.communicate(timeout=120)[1]
+  assert stopped.returncode == 130, said
+  assert "resumes after step 4 of 18" in said and "the same command resumes it" in said
+  saved = newest_state(tmp_path)[0]
+  assert 10 <= saved < 15
+
+  def terminated(iterator):
+    if iterator.get_state()["batches"] == 15:
+      signal.raise_signal(signal.SIGTERM)
+    return draw(iterator)
+
+  draw = pipeline.TrainIterator.__next__
+  monkeypatch.setattr(pipeline.TrainIterator, "__next__", terminated)
+  with pytest.raises(SystemExit, match="143"):
+    train.main(small_run.config(), tmp_path)
+  assert f"resumes after step {saved} of 18" in capsys.readouterr().err
+  assert newest_state(tmp_path)[0] == 16  # the step that the signal came in
+
+  train.main(small_run.config(), tmp_path)
+  step, state, position = newest_state(tmp_path)
+  assert (step, position) == (18, newest_state(whole)[2])
+  jax.tree.map(np.testing.assert_array_equal, state, newest_state(whole)[1])
+  assert all(path.name.isdigit() for path in (tmp_path / "checkpoints").iterdir())
+  validations = lambda run: [r for r in read_rows(run) if "validation/output/all" in r]
+  assert validations(tmp_path) == validations(whole)
+
+
+def test_a_diverged_run_names_the_step_and_keeps_the_checkpoint_before(monkeypatch, tmp_path):
+  losses = iter([1.0, 0.5, 0.4, 0.3, 0.2, float("nan"), 0.1, 0.1])
+  fake = lambda *args, **options: lambda state, batch: (state, {"loss": np.float32(next(losses))})
+  monkeypatch.setattr(train, "make_train_step", fake)
+  with pytest.raises(UserError, match="loss is nan at step 6; "):
+    train.main(small_run.config(log_every=100), tmp_path)
+  assert newest_state(tmp_path)[0] == 4
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "message"),
+  [
+    ("optim.accumulate", 3, "multiple of 1 device.*accumulate=3"),
+    ("data.crop", 15, "not a multiple of 2"),
+    ("train.save_every", 0, "at least 1"),
+    ("model.base_width", 8, "base_width=4, this run has 8"),
+    ("train.phase2_steps", 7, "phase2_steps=6, this run has 7"),
+  ],
+)
+def test_what_does_not_fit_is_refused(whole, field, value, message):
+  config = small_run.config()
+  config.update_from_flattened_dict({field: value})
+  with pytest.raises(UserError, match=message):
+    train.main(config, whole)
+
+
+def test_a_workdir_that_cannot_be_written(tmp_path):
+  (tmp_path / "file").write_text("")
+  with pytest.raises(UserError, match="file.*--workdir"):
+    train.main(small_run.config(), tmp_path / "file")
