@@ -1,6 +1,16 @@
-"""The command line: python main.py --mode=MODE [--flags]; README.md shows each mode at work."""
+"""The command line: python main.py --mode=MODE [--flags]; README.md shows each mode at work.
+
+  --mode=reconstruct --input=PHOTO_OR_FOLDER --output=DIR   photos to .exr or .hdr
+  --mode=demo        [--output=DIR]                         the same with photos of packages
+  --mode=train       --config=FILE.py --workdir=DIR         starts a run, or resumes it
+  --mode=evaluate    --config.data.root=DIR --output=DIR    scores on test views
+  --mode=prepare     --config.data.root=DIR --output=DIR    fixed views, written once
+  --mode=export      --workdir=DIR --output=NAME.safetensors
+"""
 
 import pathlib
+import re
+import signal
 import sys
 
 from absl import app, flags, logging
@@ -15,7 +25,7 @@ FLAGS = flags.FLAGS
 def define_flags():
   """Declares all flags; absl reads the config and its overrides at this moment already."""
   whole = flags.DEFINE_integer
-  flags.DEFINE_enum("mode", None, list(modes.MODES), "What to do.", required=True)
+  flags.DEFINE_enum("mode", None, list(modes.MODES), "What to do.")
   flags.DEFINE_string("workdir", None, "train: folder of the run, resumed if there is one.")
   flags.DEFINE_multi_string("input", [], "reconstruct: photo or folder; may be repeated.")
   flags.DEFINE_string("output", None, "Where results go: a folder; for export a file.")
@@ -45,19 +55,26 @@ def parse(argv: list[str]) -> list[str]:
     rest = FLAGS(argv)
     FLAGS.config.lock()  # loads the file now
     return rest
+  except SystemExit:
+    sys.exit(0)  # --help, which absl ends with 1
   except (AttributeError, KeyError) as error:
-    field = str(error).strip("\"'")
+    named = re.search(r'Key "(.+?)"', str(error))  # set in a config file; else on the command line
+    field = named[1] if named else str(error).strip("\"'")
     sys.exit(fail(f"--config: no field {field!r}; configs/default.py lists every field"))
-  except OSError as error:
+  except (OSError, ImportError, SyntaxError) as error:
     sys.exit(fail(f"--config: {error}; give a file such as configs/tiny.py"))
-  except (flags.Error, ImportError, SyntaxError, TypeError, ValueError, UserError) as error:
+  except (flags.Error, TypeError, ValueError, UserError) as error:
     sys.exit(fail(f"{error}; see python main.py --help"))
 
 
 def main(argv: list[str]) -> int:
   if len(argv) > 1:
     return fail(f"{argv[1]}: unexpected argument; flags start with --")
+  if FLAGS.mode is None:
+    return fail(f"--mode: missing; choose one of {', '.join(modes.MODES)}, see --help")
   logging.set_verbosity(logging.WARNING)  # JAX reports the backends that it does not find
+  # Ended by an exception, programs remove their temporary files.
+  signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
   try:
     modes.MODES[FLAGS.mode](FLAGS)
   except UserError as error:

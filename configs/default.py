@@ -42,7 +42,7 @@ def get_config() -> ConfigDict:
   config.consistency = consistency = ConfigDict()
   consistency.delta = 0.05        # c_skip falls from 1 to 1/2 at t = delta [C]
   consistency.curriculum = "fixed"  # "fixed", "original", "improved", "continuous" [C]
-  consistency.n_start = 4         # time steps, t = 0 included [C]
+  consistency.n_start = 4         # time steps, t = 0 included; "improved" has one more [C]
   consistency.n_end = 4           # of "original" and "improved" [C]
   consistency.doublings = 4       # of 1 / (1 - t'/t) in "continuous" [C]
   consistency.target = "ema"      # "ema" [P], "stop_gradient"
@@ -93,6 +93,7 @@ def get_config() -> ConfigDict:
 
   # The run.
   config.train = train = ConfigDict()
+  train.init_from = ""            # weights to start from: name, file or run; "" = random
   train.batch_size = 16           # of all devices together; paper 4
   train.phase1_steps = 100_000    # CT alone
   train.phase2_steps = 20_000     # ELC, with CT kept
@@ -129,7 +130,7 @@ def get_config() -> ConfigDict:
   camera.blur = (0.0, 0.7)        # Gaussian sigma, pixels
   camera.read_noise = (0.0, 0.003)  # linear, 1 = clip
   camera.shot_noise = (0.0, 0.006)  # linear, at signal 1
-  camera.jpeg_quality = (60, 98)  # 100 and above = no JPEG
+  camera.jpeg_quality = (60, 98)  # 100 = no JPEG
   camera.chroma_subsampling = 0.5  # probability of 4:2:0
 
-  return config
+  return config.lock()  # a misspelt field of a config that is made from this one is an error

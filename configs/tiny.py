@@ -1,4 +1,4 @@
-"""A network of 0.7 million parameters that a laptop trains.
+"""A network of 0.5 million parameters that a laptop trains.
 
     python main.py --mode=train --config=configs/tiny.py --workdir=runs/tiny \
         --config.data.root=PATH_TO_HDR_IMAGES

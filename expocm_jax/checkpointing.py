@@ -5,8 +5,10 @@ an interrupted save never counts. This is the only file that knows Orbax.
 """
 
 import json
+import logging
 import os
 import pathlib
+import shutil
 from typing import Any
 
 import absl.logging
@@ -39,7 +41,9 @@ class Checkpoints:
   """
 
   def __init__(self, folder: str | os.PathLike, *, keep: int):
-    absl.logging.set_verbosity(absl.logging.ERROR)  # Orbax warns of every save without a score
+    # Orbax warns of saves that follow quickly, and logs every error that it raises as well.
+    absl.logging.set_verbosity(absl.logging.FATAL)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     self.folder = pathlib.Path(folder).absolute()
     policies = ocp.checkpoint_managers
     options = ocp.CheckpointManagerOptions(
@@ -83,6 +87,7 @@ class Checkpoints:
     )
     metrics = {"score": score if score is None else float(score)}
     try:
+      _check_room(self.folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
       self._manager.save(step, args=items, metrics=metrics, force=True)
     except (OSError, ValueError, RuntimeError) as error:
       raise _cannot_write(self.folder, error) from error
@@ -219,6 +224,16 @@ def _flatten(tree: dict, prefix: str = "") -> dict[str, Any]:
     nested = isinstance(value, dict)
     flat |= _flatten(value, f"{prefix}{name}.") if nested else {prefix + name: value}
   return flat
+
+
+def _check_room(folder: pathlib.Path, size: int) -> None:
+  """Raises OSError when the disk has no room for `size` bytes and some more.
+
+  A disk that fills up in the middle of a save makes a noise of many threads.
+  """
+  needed, free = size + size // 4 + 2**20, shutil.disk_usage(folder).free
+  if free < needed:
+    raise OSError(f"no space left: {free / 2**20:.1f} MiB free, {needed / 2**20:.1f} MiB needed")
 
 
 def _score(metrics: dict) -> float:

@@ -5,7 +5,7 @@ This is where names in a config become functions, once, before anything is compi
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
@@ -22,20 +22,19 @@ MASK_VARIANTS: dict[str, Callable[[ExposureMasks], ExposureMasks]] = {
   "two": masks.merge_pathological,
   "uniform": masks.ignore_exposure,
 }
-LDR_DOMAINS: dict[str, Callable[[jax.Array], jax.Array]] = {
-  "encoded": srgb_to_linear,
-  "display": lambda ldr: ldr,
-}
+LDR_DOMAINS = ("encoded", "display")
+DTYPES = ("float32", "bfloat16")
+
+
+def check_choice(options: Iterable[str], name: str, field: str) -> None:
+  """Raises UserError when `name`, the value of the config's `field`, is not among the options."""
+  if name not in options:
+    raise UserError(f"config.{field}: unknown value {name!r}; use one of {', '.join(options)}")
 
 
 def choose(options: dict, name: str, field: str):
-  """Returns `options[name]`.
-
-  Raises:
-    UserError: `name`, the value of the config's `field`, is not among the options.
-  """
-  if name not in options:
-    raise UserError(f"config.{field}: unknown value {name!r}; use one of {', '.join(options)}")
+  """Returns `options[name]`; raises UserError as `check_choice`."""
+  check_choice(options, name, field)
   return options[name]
 
 
@@ -63,12 +62,13 @@ class Method:
     """Binds the fields of a config.
 
     Raises:
-      UserError: the name of a variant or domain is unknown.
+      UserError: the name of a variant, domain or number format is unknown.
     """
     options = dict(config.trajectory)
     variant, sigma_uniform = options.pop("variant"), options.pop("sigma_uniform")
-    choose(MASK_VARIANTS, variant, "trajectory.variant")
-    choose(LDR_DOMAINS, config.domain.ldr_domain, "domain.ldr_domain")
+    check_choice(MASK_VARIANTS, variant, "trajectory.variant")
+    check_choice(LDR_DOMAINS, config.domain.ldr_domain, "domain.ldr_domain")
+    check_choice(DTYPES, config.model.dtype, "model.dtype")
     if variant == "uniform":
       options["sigma_good"] = sigma_uniform
     return cls(

@@ -5,6 +5,7 @@ Programs are imported when they are called, so that `--help` and mistakes answer
 
 from typing import Any
 
+from expocm_jax.config_check import check_numbers
 from expocm_jax.errors import UserError
 
 
@@ -28,7 +29,8 @@ def _train(flags: Any):
 def _evaluate(flags: Any):
   from expocm_jax import evaluate
 
-  _require(flags, "output")
+  _require(flags, "output", "weights")
+  check_numbers(flags.config)
   evaluate.main(
     flags.config, weights=flags.weights, output=flags.output, views=flags.views, size=flags.size
   )
@@ -37,7 +39,7 @@ def _evaluate(flags: Any):
 def _reconstruct(flags: Any):
   from expocm_jax import reconstruct
 
-  _require(flags, "input", "output")
+  _require(flags, "input", "output", "weights")
   reconstruct.main(
     input=flags.input,
     output=flags.output,
@@ -61,6 +63,7 @@ def _prepare(flags: Any):
   from input_pipeline import prepare
 
   _require(flags, "output")
+  check_numbers(flags.config)
   prepare.prepare(flags.config, flags.output, views=flags.views, size=flags.size)
 
 

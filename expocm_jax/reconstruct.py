@@ -49,7 +49,7 @@ def main(*, input: str | os.PathLike | Iterable[str | os.PathLike], output: str 
   """
   _check_options(formats, exr_dtype, steps, samples)
   names = _output_names(_photos(input))
-  folder = _output_folder(output)
+  folder = output_folder(output)
   reconstructor = Reconstructor.from_checkpoint(weights)
   written, failed = [], []
   with tqdm.tqdm(names.items(), unit="photo", disable=len(names) == 1) as photos:
@@ -93,7 +93,7 @@ def _one_photo(reconstructor: Reconstructor, photo: pathlib.Path, target: pathli
                formats: Sequence[str], exr_dtype: str, **options) -> tuple[list, str]:
   """Writes the files of one photo; the HDR files and the line to print."""
   ldr = image_io.read_ldr(photo)
-  with tqdm.tqdm(unit="tile", desc=photo.name, leave=False) as bar:
+  with tqdm.tqdm(unit="tile", desc=photo.name, leave=False, disable=None) as bar:
     def on_tile(finished: int, total: int):
       bar.total = total
       bar.update(finished - bar.n)
@@ -131,7 +131,7 @@ def _photos(input: str | os.PathLike | Iterable[str | os.PathLike]) -> list[path
 
 def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
   """A name without suffix for each photo: its stem, and more where photos share it."""
-  photos = list(dict.fromkeys(photos))
+  photos = list({photo.resolve(): photo for photo in photos}.values())  # each file once
   stems = [photo.stem.casefold() for photo in photos]  # some file systems ignore case
   names, used = {}, set()
   for photo, stem in zip(photos, stems, strict=True):
@@ -146,7 +146,7 @@ def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
   return names
 
 
-def _output_folder(output: str | os.PathLike) -> pathlib.Path:
+def output_folder(output: str | os.PathLike) -> pathlib.Path:
   """The folder, made if need be and tried with a file that is removed at once."""
   folder = pathlib.Path(output)
   if folder.suffix.lower() in image_io.HDR_SUFFIXES or folder.is_file():

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from ml_collections import ConfigDict
 
-from expocm_jax import color, schedules, tiling, weights
+from expocm_jax import color, pretrained, schedules, tiling
 from expocm_jax.masks import ExposureLevels
 from expocm_jax.method import Method
 
@@ -55,12 +55,7 @@ class Reconstructor:
 
     Raises UserError when there is none or it cannot be used.
     """
-    found = weights.find_weights(path)
-    if found.is_dir():
-      from expocm_jax import checkpointing  # weight files alone need no Orbax, slow to import
-      config, params = checkpointing.load_for_inference(found)
-    else:
-      config, params, _ = weights.load_weights(found)
+    config, params = pretrained.load(path)
     return cls(config, params, **options)
 
   @classmethod

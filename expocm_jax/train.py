@@ -19,7 +19,9 @@ import tqdm
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from expocm_jax import pretrained
 from expocm_jax.checkpointing import Checkpoints
+from expocm_jax.config_check import check_numbers
 from expocm_jax.errors import UserError
 from expocm_jax.image_io import write_png
 from expocm_jax.method import Method
@@ -27,7 +29,7 @@ from expocm_jax.metric_writer import MetricWriter
 from expocm_jax.sharding import global_batch, make_mesh, replicated
 from expocm_jax.stop_signals import StopSignals
 from expocm_jax.train_state import TrainState, create_state
-from expocm_jax.train_step import make_train_step
+from expocm_jax.train_step import make_curriculum, make_loss, make_train_step
 from expocm_jax.validation import Validator
 from input_pipeline import pipeline
 
@@ -69,9 +71,12 @@ def main(config: ConfigDict, workdir: str | os.PathLike) -> None:
 
 
 def check_config(config: ConfigDict, method: Method, mesh: Mesh) -> None:
-  """Raises UserError for numbers that cannot work together."""
+  """Raises UserError for numbers and names that cannot work, alone or together."""
+  check_numbers(config)
+  make_curriculum(config)
+  make_loss(config, method, phase=1)
   batch, parts = config.train.batch_size, config.optim.accumulate
-  if parts < 1 or batch < 1 or batch % (mesh.size * parts):
+  if batch % (mesh.size * parts):
     raise UserError(
       f"config.train.batch_size={batch}: must be a multiple of {mesh.size} device(s) times "
       f"config.optim.accumulate={parts}; change one of them"
@@ -81,9 +86,6 @@ def check_config(config: ConfigDict, method: Method, mesh: Mesh) -> None:
       f"config.data.crop={config.data.crop}: not a multiple of {method.stride}, the network's "
       f"stride; use {math.ceil(config.data.crop / method.stride) * method.stride}"
     )
-  for name in ("log_every", "save_every", "validate_every", "validation_records"):
-    if config.train[name] < 1:
-      raise UserError(f"config.train.{name}={config.train[name]}: must be at least 1")
 
 
 class Run:
@@ -117,9 +119,10 @@ class Run:
     """A fresh state, or the newest checkpoint's with its data position."""
     create = functools.partial(create_state, self._config, self._method, self._mesh)
     step = self._resumed_at
-    if step is None:
-      return 0, create()
     everywhere = replicated(self._mesh)
+    if step is None:
+      start = self._config.train.init_from
+      return 0, start_from(create(), start, everywhere) if start else create()
     like = jax.tree.map(
       lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere),
       jax.eval_shape(create),
@@ -135,13 +138,14 @@ class Run:
       for phase, end in ((1, self._config.train.phase1_steps), (2, self.total)):
         bar.set_description(f"phase {phase}", refresh=False)
         train_step = make_train_step(self._config, self._method, self._mesh, phase=phase)
-        while self.step < end and self._one_step(train_step, signals):
+        while self.step < end:
+          if not self._one_step(train_step, signals):
+            return
           bar.update()
           if self.step % self._config.train.log_every == 0:
             bar.set_postfix_str(f"loss {self._log(phase):.4g}", refresh=False)
-    if not signals.received:
-      self._evaluate_and_save(last=True)
-      self.best_step = self._checkpoints.best_step()
+    self._evaluate_and_save(last=True)
+    self.best_step = self._checkpoints.best_step()
 
   def close(self) -> None:
     """Ends the data workers and waits until everything is written."""
@@ -225,6 +229,26 @@ class Run:
     self._done.clear()
     self._clock = now
     return means["loss"]
+
+
+def start_from(state: TrainState, weights: str, sharding: jax.sharding.Sharding) -> TrainState:
+  """A fresh state with trained parameters: a shipped name, a weights file or a run's folder.
+
+  Raises UserError when they cannot be read or belong to another network.
+  """
+  _, params = pretrained.load(weights)
+  shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (params, state.params)]
+  if shapes[0] != shapes[1]:
+    raise UserError(
+      f"config.train.init_from={weights}: not of the network that config.model describes; give "
+      "weights of the same config.model"
+    )
+
+  def copy():  # each its own: the train step donates them
+    return jax.device_put(jax.tree.map(np.copy, params), sharding)
+
+  target = copy() if state.target_params else {}
+  return state._replace(params=copy(), target_params=target, ema_params=copy())
 
 
 def _progress_bar(step: int, total: int, *, shown: bool) -> tqdm.tqdm:

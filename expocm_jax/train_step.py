@@ -10,7 +10,8 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from expocm_jax import losses, schedules, trajectories
-from expocm_jax.method import Method, choose
+from expocm_jax.errors import UserError
+from expocm_jax.method import Method, check_choice, choose
 from expocm_jax.optim import learning_rate, make_optimizer, moving_average, warm_decay
 from expocm_jax.sharding import batch_sharding, replicated
 from expocm_jax.train_state import TrainState
@@ -27,6 +28,10 @@ def make_curriculum(config: ConfigDict) -> tuple[Callable, Callable]:
   Returns:
     sample_times: (key, step, batch) -> (t, t'), each [batch].
     target_decay: step -> rate in [0, 1].
+
+  Raises:
+    UserError: unknown curriculum or target, fewer than two time steps, fewer at the end than at
+      the start, or an anchored share outside [0, 1].
   """
   options = config.consistency
   total = config.train.phase1_steps + config.train.phase2_steps
@@ -38,6 +43,16 @@ def make_curriculum(config: ConfigDict) -> tuple[Callable, Callable]:
     "continuous": None,
   }
   steps = choose(curricula, options.curriculum, "consistency.curriculum")
+  check_choice(("ema", "stop_gradient"), options.target, "consistency.target")
+  if options.n_start < 2:
+    raise UserError(f"config.consistency.n_start={options.n_start}: must be at least 2, as t = 0 "
+                    "and t = 1 are the first two")  # fmt: skip
+  if options.curriculum in ("original", "improved") and options.n_end < options.n_start:
+    raise UserError(f"config.consistency.n_end={options.n_end}: must be at least "
+                    f"config.consistency.n_start={options.n_start}")  # fmt: skip
+  if not 0.0 <= options.anchor_fraction <= 1.0:
+    raise UserError(f"config.consistency.anchor_fraction={options.anchor_fraction}: must be a "
+                    "share of the batch, within 0 and 1")  # fmt: skip
 
   def sample_times(key: jax.Array, step: jax.Array, batch: int) -> tuple[jax.Array, jax.Array]:
     if steps is None:
@@ -81,7 +96,8 @@ def make_loss(config: ConfigDict, method: Method, *, phase: int) -> Callable:
     x_t = trajectories.bridge_state(x0, bridge, noise, t)
     x_prev = trajectories.bridge_state(x0, bridge, noise, t_prev)
     target = method.denoise(target_params, x_prev, t_prev, y)
-    ct = jnp.mean(distance(method.denoise(params, x_t, t, y), jax.lax.stop_gradient(target)))
+    estimate = method.denoise(params, x_t, t, y)
+    ct = jnp.mean(distance(estimate, jax.lax.stop_gradient(target), masks))
     if phase == 1:
       return ct, {"loss": ct, "ct": ct}
     x0_hat = method.one_step(params, ldr, noise, masks)
@@ -162,7 +178,7 @@ def make_train_step(
       ema_params=moving_average(state.ema_params, params, ema_decay),
       opt_state=opt_state,
     )
-    metrics |= {"grad_norm": optax.global_norm(grads), "learning_rate": learning_rate_now}
+    metrics |= {"grad_norm": optax.tree.norm(grads), "learning_rate": learning_rate_now}
     return new_state, metrics
 
   return jax.jit(

@@ -5,7 +5,19 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(scope="module")
+def quick_compiles():
+  """Halves the time to compile where the programs run for a moment only, also in subprocesses."""
+  patch = pytest.MonkeyPatch()
+  patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+  jax.config.update("jax_disable_most_optimizations", True)
+  yield
+  jax.config.update("jax_disable_most_optimizations", False)
+  patch.undo()

@@ -12,7 +12,7 @@ TIERS = [
    "metrics", "tiling", "image_io"},
   {"layers", "unet"},
   {"method", "sharding", "optim", "train_state", "train_step", "checkpointing", "metric_writer",
-   "weights", "stop_signals", "saved_config"},
+   "weights", "stop_signals", "saved_config", "pretrained", "config_check"},
   {"validation", "train", "reconstructor", "preview", "evaluate", "reconstruct", "export", "demo",
    "modes"},
 ]  # fmt: skip

@@ -27,7 +27,7 @@ def like(state, devices):
 
 
 @pytest.fixture(scope="module")
-def state():
+def state(quick_compiles):
   return state_on(jax.devices())
 
 
@@ -83,7 +83,7 @@ def test_another_config_is_refused(state, written):
 @pytest.mark.parametrize("path", ["", "checkpoints", "checkpoints/2"])
 def test_inference_needs_no_config_file(state, written, path):
   config, params = load_for_inference(written / path)
-  assert config == CONFIG
+  assert config.to_dict() == CONFIG.to_dict()
   assert config.model.multipliers == (1, 2)  # a tuple again
   for a, b in zip(*map(jax.tree.leaves, (params, state.ema_params)), strict=True):
     assert isinstance(a, np.ndarray)
@@ -112,6 +112,16 @@ def test_what_is_no_checkpoint_says_so(tmp_path):
     assert "\n" not in str(error.value)
   with pytest.raises(UserError, match="file.*cannot save checkpoints.*--workdir"):
     Checkpoints(tmp_path / "file" / "checkpoints", keep=1)
+
+
+def test_a_full_disk_is_noticed_before_the_save(state, monkeypatch, tmp_path):
+  checkpoints = Checkpoints(tmp_path, keep=1)
+  usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
+  monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+  with pytest.raises(UserError, match="no space left: 1.0 MiB free, .* make room"):
+    checkpoints.save(1, state, {}, CONFIG, score=None)
+  checkpoints.close()
+  assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["config/metadata", "state/manifest.ocdbt"])

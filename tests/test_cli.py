@@ -68,6 +68,7 @@ CONFIG_MISTAKES = {
   "unknown field": (["--config.train.bach=3"], ["bach"]),
   "wrong type": (["--config.train.batch_size=many"], ["batch_size"]),
   "no config file": (["--config=nowhere.py"], ["nowhere.py"]),
+  "unknown field in a config file": (["--config={own}"], ["'bach'"]),
   "unknown variant": (["--config=configs/ablation.py:four"], ["four", "uniform"]),
   "unknown choice": (["--config=configs/smoke.py", "--config.consistency.distance=l3"], ["l3"]),
   "no data": (["--config=configs/tiny.py", "--config.data.root=nowhere"], ["nowhere"]),
@@ -77,6 +78,10 @@ CONFIG_MISTAKES = {
 @pytest.mark.parametrize("case", CONFIG_MISTAKES)
 def test_mistakes_in_the_config(case, tmp_path):
   arguments, words = CONFIG_MISTAKES[case]
+  own = tmp_path / "own.py"
+  own.write_text("from configs import smoke\n\ndef get_config():\n  config = smoke.get_config()\n"
+                 "  config.train.bach = 3\n  return config\n")
+  arguments = [argument.format(own=own) for argument in arguments]
   assert_one_line(run("--mode=train", f"--workdir={tmp_path}/run", *arguments), *words)
 
 
@@ -86,6 +91,7 @@ def test_mistakes_in_flags_and_paths(tmp_path, photos):
   photo = f"--input={photos / 'good.png'}"
   cases = [
     (["--mode=paint"], "paint"),
+    ([], "--mode: missing"),
     (["--mode=reconstruct"], "--input"),
     (["--mode=reconstruct", "--input=nowhere.jpg", f"--output={tmp_path}"], "nowhere.jpg"),
     (["--mode=reconstruct", photo, f"--output={a_file}"], str(a_file)),

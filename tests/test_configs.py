@@ -8,6 +8,7 @@ import pytest
 from configs import ablation, default, paper, tiny
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
+from expocm_jax.optim import learning_rate
 from expocm_jax.train_step import make_curriculum, make_loss
 
 PLAIN = ("default", "paper", "tiny", "smoke")
@@ -64,6 +65,15 @@ def test_paper_is_the_paper():
   assert (config.masks.tau, config.masks.q_lo, config.masks.q_hi) == (0.02, 2.0, 98.0)
   elc = config.elc
   assert (elc.kappa_l_lo, elc.kappa_l_hi, elc.kappa_c_hi, elc.kappa_c_lo) == (3.0, 1.0, 3.0, 0.5)
+  assert (elc.chroma_base, consistency.anchor_fraction, optim.grad_clip) == (0.0, 0.0, 0.0)
+
+
+def test_the_paper_has_one_cosine_over_its_500k_steps():
+  rate = learning_rate(paper.get_config())
+  middle = (5e-5 + 1e-7) / 2
+  wanted = {0: 5e-5, 250_000: middle, 499_999: 1e-7, 500_000: 1e-5, 550_000: 1e-7}
+  for step, value in wanted.items():
+    assert float(rate(step)) == pytest.approx(value, rel=1e-3), step
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def changed(**fields):
 
 
 @pytest.fixture(scope="module")
-def on_one_device():
+def on_one_device(quick_compiles):
   """States and losses of 40 steps, and how often the loss was traced."""
   make_loss, traces = train_step.make_loss, []
 
@@ -122,7 +122,7 @@ def test_one_trace_a_run_and_the_loss_falls_on_a_fixed_batch(on_one_device):
   assert 0 < _distance(states[40].target_params, states[0].params) < step
 
 
-def test_phase_two_lowers_the_lab_loss():
+def test_phase_two_lowers_the_lab_loss(quick_compiles):
   config = changed(**{
     "train.phase1_steps": 0, "train.phase2_steps": 100, "consistency.target": "stop_gradient",
   })  # fmt: skip
