@@ -4,7 +4,6 @@ Contract: images are [..., H, W, 3] in the network's domain (mu-law, [0, 1]); ev
 scalar per image, [...].
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import chex
@@ -39,43 +38,7 @@ def pseudo_huber(prediction: jax.Array, target: jax.Array) -> jax.Array:
   return jnp.sqrt(l2(prediction, target) + c**2) - c
 
 
-def regional_log(prediction: jax.Array, target: jax.Array, masks: ExposureMasks) -> jax.Array:
-  """Half the log of the mean square error in each exposure region, averaged over the regions.
-
-  It is PSNR as a loss, region by region: highlights count as much as the rest however few they
-  are, and a highlight that was hardly clipped as much as one that was clipped by far, so the
-  network is not paid for brightening what needs little of it.
-
-  Args:
-    prediction, target: [..., H, W, 3].
-    masks: of the LDR, [..., H, W, 1] each; a region of less than a pixel counts in proportion.
-  """
-  chex.assert_equal_shape([prediction, target])
-  floor = 2e-3  # errors below it (54 dB) are as good as none
-  square = jnp.mean(jnp.square(prediction - target), axis=-1, keepdims=True)
-
-  def within(mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    pixels = jnp.sum(mask, axis=IMAGE_AXES)
-    error = jnp.sum(mask * square, axis=IMAGE_AXES) / jnp.maximum(pixels, 1.0)
-    share = jnp.minimum(pixels, 1.0)
-    return share * 0.5 * jnp.log1p(error / floor**2), share
-
-  losses, shares = zip(*map(within, masks), strict=True)
-  return sum(losses) / sum(shares)
-
-
-def everywhere(distance: Callable) -> Callable:
-  """A distance that treats all pixels alike, called as the regional one is."""
-  return lambda prediction, target, masks: distance(prediction, target)
-
-
-# (prediction, target, masks) -> one value per image.
-DISTANCES = {
-  "l2": everywhere(l2),
-  "charbonnier": everywhere(charbonnier),
-  "pseudo_huber": everywhere(pseudo_huber),
-  "regional_log": regional_log,
-}
+DISTANCES = {"l2": l2, "charbonnier": charbonnier, "pseudo_huber": pseudo_huber}
 
 
 def smooth_abs(x: jax.Array, epsilon: float) -> jax.Array:

@@ -96,8 +96,7 @@ def make_loss(config: ConfigDict, method: Method, *, phase: int) -> Callable:
     x_t = trajectories.bridge_state(x0, bridge, noise, t)
     x_prev = trajectories.bridge_state(x0, bridge, noise, t_prev)
     target = method.denoise(target_params, x_prev, t_prev, y)
-    estimate = method.denoise(params, x_t, t, y)
-    ct = jnp.mean(distance(estimate, jax.lax.stop_gradient(target), masks))
+    ct = jnp.mean(distance(method.denoise(params, x_t, t, y), jax.lax.stop_gradient(target)))
     if phase == 1:
       return ct, {"loss": ct, "ct": ct}
     x0_hat = method.one_step(params, ldr, noise, masks)

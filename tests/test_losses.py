@@ -66,31 +66,18 @@ def test_distances_match_numpy():
     "l2": (d**2).mean(axes),
     "charbonnier": np.sqrt(d**2 + 1e-6).mean(axes),
     "pseudo_huber": (np.sqrt((d**2).sum(axes) + c**2) - c) / np.sqrt(values),
-    "regional_log": np.mean(
-      [0.5 * np.log1p((m * d**2).sum(axes) / (3 * m.sum(axes)) / 2e-3**2) for m in MASKS], axis=0
-    ),
   }
   assert set(expected) == set(losses.DISTANCES)
   for name, distance in losses.DISTANCES.items():
-    got = jax.jit(distance)(PREDICTION, TARGET, MASKS)
+    got = jax.jit(distance)(PREDICTION, TARGET)
     assert got.dtype == jnp.float32
     np.testing.assert_allclose(got, expected[name], rtol=2e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("name", losses.DISTANCES)
 def test_distances_have_finite_gradients_for_identical_images(name):
-  gradient = jax.jit(jax.grad(lambda x: losses.DISTANCES[name](x, TARGET, MASKS).sum()))(TARGET)
+  gradient = jax.jit(jax.grad(lambda x: losses.DISTANCES[name](x, TARGET).sum()))(TARGET)
   np.testing.assert_array_equal(gradient, np.zeros(SHAPE))
-
-
-def test_the_regional_distance_leaves_out_a_region_that_is_not_there():
-  nowhere = np.zeros_like(MASKS.good)
-  halves = ExposureMasks(nowhere, MASKS.under, 1 - MASKS.under)
-  one = ExposureMasks(nowhere, nowhere, np.ones_like(nowhere))
-  all_alike = 0.5 * np.log1p(np.square(np.float64(PREDICTION) - TARGET).mean((1, 2, 3)) / 2e-3**2)
-  np.testing.assert_allclose(losses.regional_log(PREDICTION, TARGET, one), all_alike, rtol=1e-5)
-  constant = losses.regional_log(TARGET + 0.1, TARGET, halves)
-  np.testing.assert_allclose(constant, 0.5 * np.log1p((0.1 / 2e-3) ** 2), rtol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, OTHER_OPTIONS], ids=["default", "other"])
