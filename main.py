@@ -1,11 +1,11 @@
 """The command line: python main.py --mode=MODE [--flags]; README.md shows each mode at work.
 
-  --mode=reconstruct --input=PHOTO_OR_FOLDER --output=DIR   photos to .exr or .hdr
-  --mode=demo        [--output=DIR]                         the same with photos of packages
-  --mode=train       --config=FILE.py --workdir=DIR         starts a run, or resumes it
-  --mode=evaluate    --config.data.root=DIR --output=DIR    scores on test views
-  --mode=prepare     --config.data.root=DIR --output=DIR    fixed views, written once
-  --mode=export      --workdir=DIR --output=NAME.safetensors
+--mode=reconstruct --input=PHOTO_OR_FOLDER --output=DIR   photos to .exr or .hdr
+--mode=demo        [--output=DIR]                         the same with photos of packages
+--mode=train       --config=FILE.py --workdir=DIR         starts a run, or resumes it
+--mode=evaluate    --config.data.root=DIR --output=DIR    scores on test views
+--mode=prepare     --config.data.root=DIR --output=DIR    fixed views, written once
+--mode=export      --workdir=DIR --output=NAME.safetensors
 """
 
 import pathlib

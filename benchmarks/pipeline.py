@@ -70,8 +70,10 @@ def main():
   config = tiny.get_config()
   if arguments.workers is not None:
     config.data.workers = arguments.workers
-  print(f"crop {config.data.crop}, batch {config.train.batch_size}, "
-        f"{config.data.workers} workers, {jax.devices()[0].device_kind} x {jax.device_count()}")
+  print(
+    f"crop {config.data.crop}, batch {config.train.batch_size}, "
+    f"{config.data.workers} workers, {jax.devices()[0].device_kind} x {jax.device_count()}"
+  )
   print(f"{'records/s':12}{'pipeline':>10}{'step':>10}{'ratio':>8}{'together':>10}")
   step = make_step(config, make_mesh())
   for source, root in {"procedural": "", "hdr_folder": arguments.root}.items():

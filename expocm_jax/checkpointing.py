@@ -92,9 +92,7 @@ class Checkpoints:
     except (OSError, ValueError, RuntimeError) as error:
       raise _cannot_write(self.folder, error) from error
 
-  def restore(
-    self, step: int, like: TrainState, config: ConfigDict
-  ) -> tuple[TrainState, dict]:
+  def restore(self, step: int, like: TrainState, config: ConfigDict) -> tuple[TrainState, dict]:
     """The state and the data position of a checkpoint.
 
     Args:

@@ -22,9 +22,9 @@ import numpy as np
 # BT.709 primaries (0.640, 0.330), (0.300, 0.600), (0.150, 0.060) and white (0.3127, 0.3290). Kept
 # unrounded, so that the rows sum to the white and neutral colours have no chroma.
 _RGB_TO_XYZ = (
-    (0.41239079926595934, 0.35758433938387800, 0.18048078840183430),
-    (0.21263900587151027, 0.71516867876775600, 0.07219231536073371),
-    (0.01933081871559182, 0.11919477979462598, 0.95053215224966070),
+  (0.41239079926595934, 0.35758433938387800, 0.18048078840183430),
+  (0.21263900587151027, 0.71516867876775600, 0.07219231536073371),
+  (0.01933081871559182, 0.11919477979462598, 0.95053215224966070),
 )
 _WHITE_XYZ = tuple(sum(row) for row in _RGB_TO_XYZ)
 
@@ -76,9 +76,7 @@ def linear_to_xyz(rgb: jax.Array) -> jax.Array:
 def xyz_to_lab(xyz: jax.Array) -> jax.Array:
   """CIE XYZ [..., 3] to L*a*b* [..., 3] under D65 (CIE 15), straight below the knee."""
   _check_color(xyz)
-  fx, fy, fz = (
-      _lab_curve(xyz[..., i : i + 1] / white) for i, white in enumerate(_WHITE_XYZ)
-  )
+  fx, fy, fz = (_lab_curve(xyz[..., i : i + 1] / white) for i, white in enumerate(_WHITE_XYZ))
   return jnp.concatenate([116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)], axis=-1)
 
 
@@ -123,9 +121,13 @@ def delta_e_2000(lab1: jax.Array, lab2: jax.Array) -> jax.Array:
   hue_step, hue_mean = _hue_step_and_mean(_hue(a1, b1), _hue(a2, b2), (c1 > 0) & (c2 > 0))
   c_mean = (c1 + c2) / 2.0
 
-  t = (1.0 - 0.17 * jnp.cos(hue_mean - np.pi / 6) + 0.24 * jnp.cos(2.0 * hue_mean)
-       + 0.32 * jnp.cos(3.0 * hue_mean + np.pi / 30)
-       - 0.20 * jnp.cos(4.0 * hue_mean - 63.0 * np.pi / 180))
+  t = (
+    1.0
+    - 0.17 * jnp.cos(hue_mean - np.pi / 6)
+    + 0.24 * jnp.cos(2.0 * hue_mean)
+    + 0.32 * jnp.cos(3.0 * hue_mean + np.pi / 30)
+    - 0.20 * jnp.cos(4.0 * hue_mean - 63.0 * np.pi / 180)
+  )
   l_offset = ((l1 + l2) / 2.0 - 50.0) ** 2
   d_l = (l2 - l1) / (1.0 + 0.015 * l_offset / jnp.sqrt(20.0 + l_offset))
   d_c = (c2 - c1) / (1.0 + 0.045 * c_mean)

@@ -10,8 +10,9 @@ from expocm_jax import checkpointing, metric_writer, weights
 from expocm_jax.errors import UserError
 
 
-def main(*, checkpoint: str | os.PathLike, output: str | os.PathLike,
-         info: dict[str, Any] | None = None) -> pathlib.Path:
+def main(
+  *, checkpoint: str | os.PathLike, output: str | os.PathLike, info: dict[str, Any] | None = None
+) -> pathlib.Path:
   """Writes the averaged parameters (`ema_params`) of a checkpoint with its config to `output`.
 
   Args:
@@ -36,13 +37,17 @@ def main(*, checkpoint: str | os.PathLike, output: str | os.PathLike,
   weights.save_weights(output, params, config, info=info)
   _, loaded, _ = weights.load_weights(output)  # proves that the file can be used
   count = sum(leaf.size for leaf in jax.tree.leaves(loaded))
-  print(f"{output}: {count:,} parameters, {output.stat().st_size / 1e6:.1f} MB, "
-        f"from {checkpoint.name}")
+  print(
+    f"{output}: {count:,} parameters, {output.stat().st_size / 1e6:.1f} MB, from {checkpoint.name}"
+  )
   return output
 
 
 def _last_validation(run: pathlib.Path) -> dict[str, float]:
   """The last row of a run's metrics that holds a validation; empty for a single checkpoint."""
-  rows = [row for row in metric_writer.read_rows(run)
-          if any(name.startswith("validation/") for name in row)]
+  rows = [
+    row
+    for row in metric_writer.read_rows(run)
+    if any(name.startswith("validation/") for name in row)
+  ]
   return rows[-1] if rows else {}

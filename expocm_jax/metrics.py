@@ -16,8 +16,9 @@ import jax.numpy as jnp
 from expocm_jax import color, tonemap
 
 
-def psnr(pred: jax.Array, ref: jax.Array, *, peak: float,
-         weights: jax.Array | None = None) -> jax.Array:
+def psnr(
+  pred: jax.Array, ref: jax.Array, *, peak: float, weights: jax.Array | None = None
+) -> jax.Array:
   """Peak signal-to-noise ratio over the pixels and channels of each image.
 
   Args:
@@ -35,8 +36,14 @@ def psnr(pred: jax.Array, ref: jax.Array, *, peak: float,
   return -10.0 * jnp.log10(_image_mean(error, weights) / peak**2)
 
 
-def psnr_mu(pred_hdr: jax.Array, ref_hdr: jax.Array, *, headroom: float = 16.0, mu: float = 5000.0,
-            weights: jax.Array | None = None) -> jax.Array:
+def psnr_mu(
+  pred_hdr: jax.Array,
+  ref_hdr: jax.Array,
+  *,
+  headroom: float = 16.0,
+  mu: float = 5000.0,
+  weights: jax.Array | None = None,
+) -> jax.Array:
   """PSNR-mu in the `headroom` protocol: the domain that the network is trained in.
 
   Both images are divided by `headroom`, clipped to [0, 1] and mu-law encoded; the peak is 1. No
@@ -58,8 +65,9 @@ def psnr_mu(pred_hdr: jax.Array, ref_hdr: jax.Array, *, headroom: float = 16.0, 
   return psnr(pred, ref, peak=1.0, weights=weights)
 
 
-def delta_e_mean(pred_hdr: jax.Array, ref_hdr: jax.Array, *, mu: float = 5000.0,
-                 weights: jax.Array | None = None) -> jax.Array:
+def delta_e_mean(
+  pred_hdr: jax.Array, ref_hdr: jax.Array, *, mu: float = 5000.0, weights: jax.Array | None = None
+) -> jax.Array:
   """Mean CIEDE2000 difference; there is no published protocol for HDR, this one is ours.
 
   Both images are divided by the reference's largest value, clipped to [0, 1], mu-law encoded and
@@ -77,8 +85,8 @@ def delta_e_mean(pred_hdr: jax.Array, ref_hdr: jax.Array, *, mu: float = 5000.0,
   _check_images(pred_hdr, ref_hdr)
   peak = jnp.maximum(jnp.max(ref_hdr, axis=(-3, -2, -1), keepdims=True), 1e-6)  # a black reference
   pred, ref = (
-      color.srgb_to_lab(tonemap.mu_law(jnp.clip(x / peak, 0.0, 1.0), mu=mu))
-      for x in (pred_hdr, ref_hdr)
+    color.srgb_to_lab(tonemap.mu_law(jnp.clip(x / peak, 0.0, 1.0), mu=mu))
+    for x in (pred_hdr, ref_hdr)
   )
   return _image_mean(color.delta_e_2000(pred, ref), weights)
 

@@ -10,9 +10,9 @@ from expocm_jax import color
 
 EXPOSURES = (0, -2, -4)  # EV; each step down brings out what lies above the photo's white
 PANEL_WIDTH = (96, 398)  # pixels, least and most; four of the widest and the gaps make 1598
-MAX_HEIGHT = 1600        # pixels of a panel
-GAP = 2                  # pixels between panels
-LABEL_HEIGHT = 18        # pixels of the strip above each panel
+MAX_HEIGHT = 1600  # pixels of a panel
+GAP = 2  # pixels between panels
+LABEL_HEIGHT = 18  # pixels of the strip above each panel
 
 _to_display = jax.jit(color.linear_to_srgb)
 
@@ -47,5 +47,10 @@ def _resized(image: np.ndarray, to_linear: Callable[[np.ndarray], np.ndarray]) -
   scale = min(np.clip(width, *PANEL_WIDTH) / width, MAX_HEIGHT / height)
   size = max(1, round(width * scale)), max(1, round(height * scale))
   method = Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST
-  return np.stack([np.asarray(Image.fromarray(to_linear(image[..., channel])).resize(size, method))
-                   for channel in range(3)], axis=-1)
+  return np.stack(
+    [
+      np.asarray(Image.fromarray(to_linear(image[..., channel])).resize(size, method))
+      for channel in range(3)
+    ],
+    axis=-1,
+  )

@@ -27,9 +27,17 @@ SAMPLE_PIXELS = 4_000_000  # at most about so many decide the dynamic range
 _to_linear = jax.jit(color.srgb_to_linear)
 
 
-def main(*, input: str | os.PathLike | Iterable[str | os.PathLike], output: str | os.PathLike,
-         weights: str | os.PathLike = "tiny", seed: int = 0, steps: int = 1, samples: int = 1,
-         formats: Sequence[str] = ("exr",), exr_dtype: str = "half") -> list[pathlib.Path]:
+def main(
+  *,
+  input: str | os.PathLike | Iterable[str | os.PathLike],
+  output: str | os.PathLike,
+  weights: str | os.PathLike = "tiny",
+  seed: int = 0,
+  steps: int = 1,
+  samples: int = 1,
+  formats: Sequence[str] = ("exr",),
+  exr_dtype: str = "half",
+) -> list[pathlib.Path]:
   """Writes an HDR file for each photo, and a preview, into the folder `output`.
 
   A photo `a.jpg` becomes `a.exr` and/or `a.hdr` and `a.preview.png`, with several samples also
@@ -55,8 +63,16 @@ def main(*, input: str | os.PathLike | Iterable[str | os.PathLike], output: str 
   with tqdm.tqdm(names.items(), unit="photo", disable=len(names) == 1) as photos:
     for photo, name in photos:
       try:
-        files, line = _one_photo(reconstructor, photo, folder / name, formats=formats,
-                                 exr_dtype=exr_dtype, seed=seed, steps=steps, samples=samples)
+        files, line = _one_photo(
+          reconstructor,
+          photo,
+          folder / name,
+          formats=formats,
+          exr_dtype=exr_dtype,
+          seed=seed,
+          steps=steps,
+          samples=samples,
+        )
       except (UserError, MemoryError) as error:
         message = str(error) or f"{photo}: not enough memory; use a smaller image"
         if len(names) == 1:
@@ -67,8 +83,10 @@ def main(*, input: str | os.PathLike | Iterable[str | os.PathLike], output: str 
         written += files
         tqdm.tqdm.write(line, file=sys.stdout)
   if failed:
-    raise UserError(f"{len(failed)} of {len(names)} photos failed: {', '.join(map(str, failed))}; "
-                    "the others are done, see the lines above")
+    raise UserError(
+      f"{len(failed)} of {len(names)} photos failed: {', '.join(map(str, failed))}; "
+      "the others are done, see the lines above"
+    )
   return written
 
 
@@ -89,14 +107,23 @@ def _thinned(image: np.ndarray) -> np.ndarray:
   return image[::every, ::every]
 
 
-def _one_photo(reconstructor: Reconstructor, photo: pathlib.Path, target: pathlib.Path, *,
-               formats: Sequence[str], exr_dtype: str, **options) -> tuple[list, str]:
+def _one_photo(
+  reconstructor: Reconstructor,
+  photo: pathlib.Path,
+  target: pathlib.Path,
+  *,
+  formats: Sequence[str],
+  exr_dtype: str,
+  **options,
+) -> tuple[list, str]:
   """Writes the files of one photo; the HDR files and the line to print."""
   ldr = image_io.read_ldr(photo)
   with tqdm.tqdm(unit="tile", desc=photo.name, leave=False, disable=None) as bar:
+
     def on_tile(finished: int, total: int):
       bar.total = total
       bar.update(finished - bar.n)
+
     result = reconstructor.reconstruct(ldr, on_tile=on_tile, **options)
   headroom = reconstructor.method.headroom
   attributes = {"comments": f"ExpoCM: relative radiance, {SCALE}, at most {headroom:g}"}
@@ -106,14 +133,17 @@ def _one_photo(reconstructor: Reconstructor, photo: pathlib.Path, target: pathli
     image_io.write_hdr(file, result.hdr, attributes=attributes, **depth)
   if result.std is not None:
     note = {"comments": f"ExpoCM: standard deviation of {options['samples']} samples, {SCALE}"}
-    image_io.write_hdr(target.with_name(f"{target.name}.std.exr"), result.std,
-                       attributes=note, exr_dtype=exr_dtype)
+    image_io.write_hdr(
+      target.with_name(f"{target.name}.std.exr"), result.std, attributes=note, exr_dtype=exr_dtype
+    )
   image_io.write_png(target.with_name(target.name + PREVIEW_SUFFIX), preview_sheet(ldr, result.hdr))
   before = dynamic_range(np.asarray(_to_linear(_thinned(ldr))))
-  return files, (f"{photo.name}: {ldr.shape[1]} x {ldr.shape[0]} pixels, "
-                 f"{before:.1f} -> {dynamic_range(result.hdr):.1f} stops, brightest "
-                 f"{result.hdr.max():.2f} (1.0 = where the photo clips) -> "
-                 f"{', '.join(file.name for file in files)}")
+  return files, (
+    f"{photo.name}: {ldr.shape[1]} x {ldr.shape[0]} pixels, "
+    f"{before:.1f} -> {dynamic_range(result.hdr):.1f} stops, brightest "
+    f"{result.hdr.max():.2f} (1.0 = where the photo clips) -> "
+    f"{', '.join(file.name for file in files)}"
+  )
 
 
 def _photos(input: str | os.PathLike | Iterable[str | os.PathLike]) -> list[pathlib.Path]:
@@ -121,8 +151,11 @@ def _photos(input: str | os.PathLike | Iterable[str | os.PathLike]) -> list[path
   paths = [input] if isinstance(input, str | os.PathLike) else list(input)
   photos = []
   for path in paths:
-    found = [file for file in image_io.list_images(path, image_io.LDR_SUFFIXES)
-             if not file.name.endswith(PREVIEW_SUFFIX)]
+    found = [
+      file
+      for file in image_io.list_images(path, image_io.LDR_SUFFIXES)
+      if not file.name.endswith(PREVIEW_SUFFIX)
+    ]
     if not found:
       raise UserError(f"{path}: holds only previews of earlier runs; name the photos' folder")
     photos += found
@@ -137,8 +170,9 @@ def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
   for photo, stem in zip(photos, stems, strict=True):
     name = photo.stem if stems.count(stem) == 1 else photo.name.replace(".", "_")
     candidate, count = name, 1
-    while candidate.casefold() in used or (candidate != photo.stem
-                                           and candidate.casefold() in stems):
+    while candidate.casefold() in used or (
+      candidate != photo.stem and candidate.casefold() in stems
+    ):
       count += 1
       candidate = f"{name}_{count}"
     used.add(candidate.casefold())
@@ -156,16 +190,19 @@ def output_folder(output: str | os.PathLike) -> pathlib.Path:
     with tempfile.TemporaryFile(dir=folder):
       return folder
   except OSError as error:
-    raise UserError(f"{folder}: cannot be written ({error.strerror or error}); "
-                    "choose another --output or make room") from error
+    raise UserError(
+      f"{folder}: cannot be written ({error.strerror or error}); "
+      "choose another --output or make room"
+    ) from error
 
 
 def _check_options(formats: Sequence[str], exr_dtype: str, steps: int, samples: int):
   """Raises UserError for options that no photo could satisfy."""
   unknown = set(formats) - set(FORMATS)
   if unknown or not formats:
-    raise UserError(f"--formats: {', '.join(sorted(unknown)) or 'none given'}; "
-                    f"use {' and/or '.join(FORMATS)}")
+    raise UserError(
+      f"--formats: {', '.join(sorted(unknown)) or 'none given'}; use {' and/or '.join(FORMATS)}"
+    )
   if exr_dtype not in ("half", "float"):
     raise UserError(f"--exr_dtype: unknown value {exr_dtype!r}; use half or float")
   for option, value in (("steps", steps), ("samples", samples)):

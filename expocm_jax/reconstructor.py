@@ -21,14 +21,16 @@ IN_FLIGHT = 2  # windows on the device while the host prepares the next
 
 class Reconstruction(NamedTuple):
   """What several draws of the noise say about one image."""
-  hdr: np.ndarray         # [H, W, 3] float32, relative radiance in [0, headroom]
+
+  hdr: np.ndarray  # [H, W, 3] float32, relative radiance in [0, headroom]
   std: np.ndarray | None  # the same shape and unit: spread of the samples; None for one sample
 
 
 class _Moments(NamedTuple):
   """Running statistics of the samples of one tile, each [h, w, 3]; after Welford."""
-  x: Array      # mean of the estimates in the mu-law domain
-  hdr: Array    # mean of their radiances
+
+  x: Array  # mean of the estimates in the mu-law domain
+  hdr: Array  # mean of their radiances
   square: Array  # sum of squared deviations of their radiances
 
 
@@ -45,8 +47,7 @@ class Reconstructor:
     self.params = jax.device_put(params)
     self._max_tile = max_tile
     self._step = jax.jit(functools.partial(_step, self.method))
-    self._add_sample = jax.jit(functools.partial(_add_sample, self.method),
-                               static_argnames="halo")
+    self._add_sample = jax.jit(functools.partial(_add_sample, self.method), static_argnames="halo")
     self._finish = jax.jit(functools.partial(_finish, self.method))
 
   @classmethod
@@ -63,13 +64,21 @@ class Reconstructor:
     """From the weights of that name that come with the project; UserError if there are none."""
     return cls.from_checkpoint(name, **options)
 
-  def __call__(self, ldr: np.ndarray, *, seed: int = 0, steps: int = 1,
-               samples: int = 1) -> np.ndarray:
+  def __call__(
+    self, ldr: np.ndarray, *, seed: int = 0, steps: int = 1, samples: int = 1
+  ) -> np.ndarray:
     """The HDR image of `ldr`; arguments, result and errors as for `reconstruct`."""
     return self.reconstruct(ldr, seed=seed, steps=steps, samples=samples).hdr
 
-  def reconstruct(self, ldr: np.ndarray, *, seed: int = 0, steps: int = 1, samples: int = 1,
-                  on_tile: Callable[[int, int], None] | None = None) -> Reconstruction:
+  def reconstruct(
+    self,
+    ldr: np.ndarray,
+    *,
+    seed: int = 0,
+    steps: int = 1,
+    samples: int = 1,
+    on_tile: Callable[[int, int], None] | None = None,
+  ) -> Reconstruction:
     """The HDR image of `ldr`, and with several samples their spread.
 
     Args:
@@ -90,12 +99,17 @@ class Reconstructor:
     ldr = _checked(ldr)
     if min(steps, samples) < 1:
       raise ValueError(f"steps and samples are at least 1, not {steps} and {samples}")
-    layout = tiling.layout(*ldr.shape[:2], steps * self.method.receptive_radius,
-                           stride=self.method.stride, max_tile=self._max_tile)
+    layout = tiling.layout(
+      *ldr.shape[:2],
+      steps * self.method.receptive_radius,
+      stride=self.method.stride,
+      max_tile=self._max_tile,
+    )
     levels = image_levels(ldr, q_lo=self.method.q_lo, q_hi=self.method.q_hi)
     keys = [jax.random.fold_in(jax.random.key(seed), sample) for sample in range(samples)]
-    tile = functools.partial(self._tile, layout=layout, levels=levels, keys=keys,
-                             times=schedules.inference_times(steps))
+    tile = functools.partial(
+      self._tile, layout=layout, levels=levels, keys=keys, times=schedules.inference_times(steps)
+    )
 
     hdr = np.empty(ldr.shape, np.float32)
     std = np.empty(ldr.shape, np.float32) if samples > 1 else None
@@ -106,15 +120,23 @@ class Reconstructor:
         (row, column), result = pending.popleft()
         for whole, part in zip((hdr, std), result, strict=True):
           if whole is not None:
-            place = whole[row:row + layout.tile[0], column:column + layout.tile[1]]
-            place[...] = np.asarray(part)[:place.shape[0], :place.shape[1]]
+            place = whole[row : row + layout.tile[0], column : column + layout.tile[1]]
+            place[...] = np.asarray(part)[: place.shape[0], : place.shape[1]]
         finished += 1
         if on_tile is not None:
           on_tile(finished, len(layout.corners))
     return Reconstruction(hdr, std)
 
-  def _tile(self, ldr: np.ndarray, corner: tuple[int, int], *, layout: tiling.Layout,
-            levels: ExposureLevels, keys: list[Array], times: tuple[float, ...]):
+  def _tile(
+    self,
+    ldr: np.ndarray,
+    corner: tuple[int, int],
+    *,
+    layout: tiling.Layout,
+    levels: ExposureLevels,
+    keys: list[Array],
+    times: tuple[float, ...],
+  ):
     """(hdr, std) of one tile, still being computed when this returns."""
     window = jax.device_put(_as_float(tiling.cut_window(ldr, corner, layout)))
     origin = np.array(corner, np.int32) - np.int32(layout.halo)
@@ -123,8 +145,15 @@ class Reconstructor:
     for count, key in enumerate(keys, 1):
       x = window  # without influence at t = 1
       for step, t in enumerate(times):
-        x = self._step(self.params, x, np.full(1, t, np.float32), window, levels,
-                       jax.random.fold_in(key, step), origin)
+        x = self._step(
+          self.params,
+          x,
+          np.full(1, t, np.float32),
+          window,
+          levels,
+          jax.random.fold_in(key, step),
+          origin,
+        )
       moments = self._add_sample(moments, np.float32(count), x, halo=layout.halo)
     return self._finish(moments, np.float32(len(keys)))
 
@@ -137,14 +166,22 @@ def image_levels(ldr: np.ndarray, *, q_lo: float, q_hi: float) -> ExposureLevels
   luminance = np.empty(ldr.shape[:2], np.float32)
   band = max(1, 2**22 // ldr.shape[1])
   for first in range(0, ldr.shape[0], band):
-    rows = _as_float(ldr[first:first + band])
-    luminance[first:first + band] = color.luminance(rows)[..., 0]
+    rows = _as_float(ldr[first : first + band])
+    luminance[first : first + band] = color.luminance(rows)[..., 0]
   low, high = np.percentile(luminance, [q_lo, q_hi], overwrite_input=True)
   return ExposureLevels(*(np.full((1, 1, 1, 1), level, np.float32) for level in (low, high)))
 
 
-def _step(method: Method, params: Any, x: Array, t: Array, ldr: Array, levels: ExposureLevels,
-          key: Array, origin: Array) -> Array:
+def _step(
+  method: Method,
+  params: Any,
+  x: Array,
+  t: Array,
+  ldr: Array,
+  levels: ExposureLevels,
+  key: Array,
+  origin: Array,
+) -> Array:
   """One network call on a window [rows, columns, 3]: the estimate of x0 from x noised to t."""
   ldr, x = ldr[None], x[None]
   noise = tiling.noise_window(key, origin, ldr.shape[1:3])[None]
@@ -152,13 +189,17 @@ def _step(method: Method, params: Any, x: Array, t: Array, ldr: Array, levels: E
   return method.restart(params, x, method.encode_ldr(ldr), noise, t, exposure)[0]
 
 
-def _add_sample(method: Method, moments: _Moments, count: Array, x: Array, *,
-                halo: int) -> _Moments:
+def _add_sample(
+  method: Method, moments: _Moments, count: Array, x: Array, *, halo: int
+) -> _Moments:
   """The statistics with the `count`-th estimate, counted from one, of a window's x0."""
   x = jnp.clip(x[halo:-halo, halo:-halo], 0.0, 1.0)
   change = method.decode(x) - moments.hdr
-  return _Moments(moments.x + (x - moments.x) / count, moments.hdr + change / count,
-                  moments.square + change**2 * ((count - 1.0) / count))  # exactly 0 at first
+  return _Moments(
+    moments.x + (x - moments.x) / count,
+    moments.hdr + change / count,
+    moments.square + change**2 * ((count - 1.0) / count),
+  )  # exactly 0 at first
 
 
 def _finish(method: Method, moments: _Moments, count: Array) -> tuple[Array, Array]:
@@ -171,16 +212,20 @@ def _checked(ldr: np.ndarray) -> np.ndarray:
   """The array if it is an image that can be reconstructed."""
   ldr = np.asarray(ldr)
   if ldr.ndim != 3 or ldr.shape[-1] != 3 or 0 in ldr.shape:
-    raise ValueError(f"expected an image [H, W, 3], got shape {list(ldr.shape)}; "
-                     "repeat a grey image on three channels, drop alpha")
+    raise ValueError(
+      f"expected an image [H, W, 3], got shape {list(ldr.shape)}; "
+      "repeat a grey image on three channels, drop alpha"
+    )
   if ldr.dtype in (np.uint8, np.uint16):
     return ldr
   if not np.issubdtype(ldr.dtype, np.floating):
     raise ValueError(f"expected floats in [0, 1], uint8 or uint16, got {ldr.dtype}")
   low, high = ldr.min(), ldr.max()
   if not (low >= 0 and high <= 1):  # false for NaN too
-    raise ValueError(f"expected floats in [0, 1], got values from {low} to {high}; "
-                     "scale the image, 8-bit values by 1/255")
+    raise ValueError(
+      f"expected floats in [0, 1], got values from {low} to {high}; "
+      "scale the image, 8-bit values by 1/255"
+    )
   return ldr
 
 

@@ -52,9 +52,7 @@ def discrete_pairs(key: jax.Array, batch: int, n: jax.Array) -> tuple[jax.Array,
   return index / last, (index - 1.0) / last
 
 
-def continuous_pairs(
-  key: jax.Array, batch: int, ratio: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def continuous_pairs(key: jax.Array, batch: int, ratio: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Draws (t, ratio t), t uniform in (0, 1]; both [batch] float32."""
   t = 1.0 - jax.random.uniform(key, (batch,))
   return t, ratio * t

@@ -25,6 +25,5 @@ def global_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Arra
   """Global arrays from this process's share of the batch, [local batch, ...] each."""
   sharding = batch_sharding(mesh)
   return {
-    name: jax.make_array_from_process_local_data(sharding, value)
-    for name, value in batch.items()
+    name: jax.make_array_from_process_local_data(sharding, value) for name, value in batch.items()
   }

@@ -20,8 +20,9 @@ TILE_SIZES = (64, 128, 256, 512)  # few, so that few shapes are ever compiled
 
 class Layout(NamedTuple):
   """Equal tiles that cover an image from its top left corner, the last ones overhanging."""
-  tile: tuple[int, int]    # rows, columns that one window yields
-  halo: int                # pixels around a tile
+
+  tile: tuple[int, int]  # rows, columns that one window yields
+  halo: int  # pixels around a tile
   corners: tuple[tuple[int, int], ...]  # top left pixel of each tile
 
   @property
@@ -30,8 +31,9 @@ class Layout(NamedTuple):
     return self.tile[0] + 2 * self.halo, self.tile[1] + 2 * self.halo
 
 
-def layout(height: int, width: int, radius: int, *, stride: int = 8,
-           max_tile: int = TILE_SIZES[-1]) -> Layout:
+def layout(
+  height: int, width: int, radius: int, *, stride: int = 8, max_tile: int = TILE_SIZES[-1]
+) -> Layout:
   """Tiles for an image of `height` x `width` pixels seen through a receptive `radius`.
 
   The halo is the radius rounded up to a multiple of the network's `stride`, so that every window
@@ -47,8 +49,9 @@ def layout(height: int, width: int, radius: int, *, stride: int = 8,
     raise ValueError(f"a stride of {stride} pixels does not divide tiles of {TILE_SIZES[0]}")
   halo = -(-radius // stride) * stride
   sides = [side for side in TILE_SIZES if side <= max_tile]
-  tile = tuple(min(sides, key=lambda side: -(-size // side) * (side + 2 * halo))
-               for size in (height, width))
+  tile = tuple(
+    min(sides, key=lambda side: -(-size // side) * (side + 2 * halo)) for size in (height, width)
+  )
   corners = itertools.product(range(0, height, tile[0]), range(0, width, tile[1]))
   return Layout(tile, halo, tuple(corners))
 
@@ -66,8 +69,9 @@ def reflect_indices(start: int, stop: int, size: int) -> np.ndarray:
 def cut_window(image: np.ndarray, corner: tuple[int, int], layout_: Layout) -> np.ndarray:
   """The window [rows, columns, C] of `image` [H, W, C] around the tile at `corner`."""
   rows, columns = (
-      reflect_indices(first - layout_.halo, first + side + layout_.halo, size)
-      for first, side, size in zip(corner, layout_.tile, image.shape, strict=False))
+    reflect_indices(first - layout_.halo, first + side + layout_.halo, size)
+    for first, side, size in zip(corner, layout_.tile, image.shape, strict=False)
+  )
   return image[np.ix_(rows, columns)]
 
 
@@ -77,8 +81,9 @@ def noise_window(key: Array, origin: Array, shape: tuple[int, int]) -> Array:
   A function of the key and of each pixel's position alone: windows that overlap agree where
   they do. `origin` is int32 [2] and may be traced and negative.
   """
-  rows, columns = (origin[axis].astype(jnp.uint32) + jnp.arange(shape[axis], dtype=jnp.uint32)
-                   for axis in (0, 1))
+  rows, columns = (
+    origin[axis].astype(jnp.uint32) + jnp.arange(shape[axis], dtype=jnp.uint32) for axis in (0, 1)
+  )
 
   def pixel(row_key: Array, column: Array) -> Array:
     return jax.random.normal(jax.random.fold_in(row_key, column), (3,), jnp.float32)

@@ -65,9 +65,7 @@ def make_curriculum(config: ConfigDict) -> tuple[Callable, Callable]:
   def target_decay(step: jax.Array) -> jax.Array | float:
     if steps is None:
       return options.target_decay
-    return schedules.target_rate(
-      steps(step), n_start=options.n_start, initial=options.target_decay
-    )
+    return schedules.target_rate(steps(step), n_start=options.n_start, initial=options.target_decay)
 
   return sample_times, target_decay
 
@@ -144,18 +142,14 @@ def make_train_step(
   Noise and times are functions of (config.seed, state.step) for the global batch, so results
   do not depend on the number of devices or processes beyond float rounding.
   """
-  gradients = accumulated_gradients(
-    make_loss(config, method, phase=phase), config.optim.accumulate
-  )
+  gradients = accumulated_gradients(make_loss(config, method, phase=phase), config.optim.accumulate)
   sample_times, target_decay = make_curriculum(config)
   optimizer, rate = make_optimizer(config), learning_rate(config)
   with_target = config.consistency.target == "ema"
 
   def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
     def key(stream: int) -> jax.Array:
-      return jax.random.fold_in(
-        jax.random.fold_in(jax.random.key(config.seed), stream), state.step
-      )
+      return jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), stream), state.step)
 
     noise = jax.random.normal(key(NOISE_STREAM), batch["ldr"].shape)
     t, t_prev = sample_times(key(TIME_STREAM), state.step, noise.shape[0])
@@ -170,9 +164,7 @@ def make_train_step(
       step=state.step + 1,
       params=params,
       target_params=(
-        moving_average(state.target_params, params, target_decay(state.step))
-        if with_target
-        else {}
+        moving_average(state.target_params, params, target_decay(state.step)) if with_target else {}
       ),
       ema_params=moving_average(state.ema_params, params, ema_decay),
       opt_state=opt_state,

@@ -85,9 +85,7 @@ def bridge_fields(
   return BridgeFields(anchor, sigma)
 
 
-def bridge_state(
-  x0: jax.Array, fields: BridgeFields, noise: jax.Array, t: jax.Array
-) -> jax.Array:
+def bridge_state(x0: jax.Array, fields: BridgeFields, noise: jax.Array, t: jax.Array) -> jax.Array:
   """x_t = (1 - alpha) x0 + alpha A + t S eps.
 
   Args:

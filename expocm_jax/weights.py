@@ -41,12 +41,15 @@ def find_weights(name_or_path: str | os.PathLike) -> pathlib.Path:
   if path.name == str(name_or_path) and shipped.is_file():
     return shipped
   names = ", ".join(sorted(file.stem for file in FOLDER.glob(f"*{SUFFIX}"))) or "none"
-  raise UserError(f"{name_or_path}: no such weights file, run folder or shipped set; "
-                  f"give a path, or one of the shipped names ({names})")
+  raise UserError(
+    f"{name_or_path}: no such weights file, run folder or shipped set; "
+    f"give a path, or one of the shipped names ({names})"
+  )
 
 
-def save_weights(path: str | os.PathLike, params: Any, config: ConfigDict, *,
-                 info: dict[str, Any] | None = None) -> None:
+def save_weights(
+  path: str | os.PathLike, params: Any, config: ConfigDict, *, info: dict[str, Any] | None = None
+) -> None:
   """Writes `params` (a pytree of arrays) and `config` to `path`, whole or not at all.
 
   `info` is a flat summary of the training, kept as JSON. Raises UserError when the place cannot
@@ -55,11 +58,11 @@ def save_weights(path: str | os.PathLike, params: Any, config: ConfigDict, *,
   path = pathlib.Path(path)
   tensors = {name: np.asarray(leaf, np.float32) for name, leaf in _flatten(params)}
   metadata = {
-      "format": FORMAT,
-      "version": expocm_jax.__version__,
-      "config": config.to_json(),
-      "info": json.dumps(info or {}),
-      "sha256": _digest(tensors),
+    "format": FORMAT,
+    "version": expocm_jax.__version__,
+    "config": config.to_json(),
+    "info": json.dumps(info or {}),
+    "sha256": _digest(tensors),
   }
   data = safetensors.numpy.save(tensors, metadata)
   with contextlib.suppress(OSError):  # atomic_path tells what is wrong
@@ -76,18 +79,23 @@ def load_weights(path: str | os.PathLike) -> tuple[ConfigDict, Any, dict[str, An
   """
   tensors, metadata = _read(pathlib.Path(path))
   if metadata.get("format") != FORMAT:
-    raise UserError(f"{path}: a safetensors file, but not weights of this program; "
-                    "make one with --mode=export")
+    raise UserError(
+      f"{path}: a safetensors file, but not weights of this program; make one with --mode=export"
+    )
   if metadata.get("sha256") != _digest(tensors):
-    raise UserError(f"{path}: the tensors do not match their checksum; "
-                    "the file is damaged, fetch or export it again")
+    raise UserError(
+      f"{path}: the tensors do not match their checksum; "
+      "the file is damaged, fetch or export it again"
+    )
   try:
     config = saved_config.from_json(json.loads(metadata["config"]))
     info = json.loads(metadata["info"])
     expected = jax.eval_shape(Method.from_config(config).init_params, jax.random.key(0))
   except (KeyError, AttributeError, TypeError, ValueError, UserError) as error:
-    raise UserError(f"{path}: its configuration cannot be used ({first_line(error)}); "
-                    "export it again with this version") from error
+    raise UserError(
+      f"{path}: its configuration cannot be used ({first_line(error)}); "
+      "export it again with this version"
+    ) from error
   return config, _fit(path, tensors, expected), info
 
 
@@ -101,8 +109,9 @@ def _read(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
   except FileNotFoundError as error:
     raise UserError(f"{path}: no such weights file; check the path") from error
   except (safetensors.SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-    raise UserError(f"{path}: not a readable weights file ({first_line(error)}); "
-                    "fetch or export it again") from error
+    raise UserError(
+      f"{path}: not a readable weights file ({first_line(error)}); fetch or export it again"
+    ) from error
 
 
 def _fit(path: Any, tensors: dict[str, np.ndarray], expected: Any) -> Any:
@@ -112,17 +121,23 @@ def _fit(path: Any, tensors: dict[str, np.ndarray], expected: Any) -> Any:
   extra = sorted(set(tensors) - {name for name, _ in named})
   if missing or extra:
     which, name = ("lacks", missing[0]) if missing else ("has an unknown", extra[0])
-    raise UserError(f"{path}: {which} tensor {name!r}; "
-                    "they belong to another version of the network, export them again")
+    raise UserError(
+      f"{path}: {which} tensor {name!r}; "
+      "they belong to another version of the network, export them again"
+    )
   for name, leaf in named:
     tensor = tensors[name]
     if tensor.shape != leaf.shape or tensor.dtype != np.float32:
-      raise UserError(f"{path}: tensor {name!r} is {tensor.dtype}{list(tensor.shape)}, expected "
-                      f"float32{list(leaf.shape)}; "
-                      "they belong to another version of the network, export them again")
+      raise UserError(
+        f"{path}: tensor {name!r} is {tensor.dtype}{list(tensor.shape)}, expected "
+        f"float32{list(leaf.shape)}; "
+        "they belong to another version of the network, export them again"
+      )
     if not np.isfinite(tensor).all():
-      raise UserError(f"{path}: tensor {name!r} holds NaN or infinity; "
-                      "the training failed, use an earlier checkpoint")
+      raise UserError(
+        f"{path}: tensor {name!r} holds NaN or infinity; "
+        "the training failed, use an earlier checkpoint"
+      )
   return jax.tree.unflatten(jax.tree.structure(expected), [tensors[name] for name, _ in named])
 
 

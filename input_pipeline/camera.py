@@ -24,6 +24,7 @@ DARKEST_VIEW = 4.0  # stops that a view's clip may lie below the scene's brighte
 @dataclasses.dataclass(frozen=True)
 class Camera:
   """The ranges to draw from: the fields of `config.camera` (units there) and the headroom."""
+
   fov: tuple[float, float] = (30.0, 100.0)
   pitch: tuple[float, float] = (-40.0, 40.0)
   roll: tuple[float, float] = (-5.0, 5.0)
@@ -43,22 +44,35 @@ class Camera:
 
   def __post_init__(self):
     limits = {
-        "fov": (1, 170), "pitch": (-90, 90), "roll": (-180, 180), "clipped_share": (0, 1),
-        "response_gamma": (0.1, 10), "response_s": (0, 1), "saturation": (0, 10),
-        "vignetting": (0, 1), "blur": (0, 20), "read_noise": (0, 1), "shot_noise": (0, 1),
-        "jpeg_quality": (1, 100)}
+      "fov": (1, 170),
+      "pitch": (-90, 90),
+      "roll": (-180, 180),
+      "clipped_share": (0, 1),
+      "response_gamma": (0.1, 10),
+      "response_s": (0, 1),
+      "saturation": (0, 10),
+      "vignetting": (0, 1),
+      "blur": (0, 20),
+      "read_noise": (0, 1),
+      "shot_noise": (0, 1),
+      "jpeg_quality": (1, 100),
+    }
     for name, (least, most) in limits.items():
       pair = tuple(getattr(self, name))
       if len(pair) != 2 or not least <= pair[0] <= pair[1] <= most:
-        raise UserError(f"config.camera.{name}: {pair} is not a range; "
-                        f"give (low, high) within {least} and {most}")
+        raise UserError(
+          f"config.camera.{name}: {pair} is not a range; give (low, high) within {least} and {most}"
+        )
     for name, most in {"response_channel": 1, "white_balance": 1, "chroma_subsampling": 1}.items():
       if not 0 <= getattr(self, name) <= most:
-        raise UserError(f"config.camera.{name}: {getattr(self, name)} is out of range; "
-                        f"give a number within 0 and {most}")
+        raise UserError(
+          f"config.camera.{name}: {getattr(self, name)} is out of range; "
+          f"give a number within 0 and {most}"
+        )
     if not self.headroom >= 1:
-      raise UserError(f"config.domain.headroom: {self.headroom} is below the sensor's clip; "
-                      "give 1 or more")
+      raise UserError(
+        f"config.domain.headroom: {self.headroom} is below the sensor's clip; give 1 or more"
+      )
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -75,8 +89,13 @@ def view(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -> np.n
   image = scene.get("levels", scene["radiance"])
   if scene["panorama"]:
     radiance = panorama.perspective_view(
-        image, size=size, yaw=rng.uniform(-180.0, 180.0), fov=rng.uniform(*camera.fov),
-        pitch=rng.uniform(*camera.pitch), roll=rng.uniform(*camera.roll))
+      image,
+      size=size,
+      yaw=rng.uniform(-180.0, 180.0),
+      fov=rng.uniform(*camera.fov),
+      pitch=rng.uniform(*camera.pitch),
+      roll=rng.uniform(*camera.roll),
+    )
   else:
     radiance = random_crop(image, rng, size=size)
   return radiance[:, ::-1] if rng.random() < 0.5 else radiance
@@ -95,7 +114,7 @@ def random_crop(image, rng: np.random.Generator, *, size) -> np.ndarray:
   box = [left * dx, top * dy, (left + scale * size[1]) * dx, (top + scale * size[0]) * dy]
   # Only the part is converted to float32.
   x0, y0 = int(box[0]), int(box[1])
-  part = level[y0:math.ceil(box[3]), x0:math.ceil(box[2])]
+  part = level[y0 : math.ceil(box[3]), x0 : math.ceil(box[2])]
   box = (box[0] - x0, box[1] - y0, min(box[2] - x0, part.shape[1]), min(box[3] - y0, part.shape[0]))
   return resample.crop_resize(part, size, box=box)
 
@@ -115,7 +134,7 @@ def vignette(radiance: np.ndarray, loss: float) -> np.ndarray:
   height, width = radiance.shape[:2]
   y = (np.arange(height, dtype=np.float32) + 0.5) / height * 2 - 1
   x = (np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1
-  return radiance * (1 - np.float32(loss / 2) * (y[:, None]**2 + x**2))[..., None]
+  return radiance * (1 - np.float32(loss / 2) * (y[:, None] ** 2 + x**2))[..., None]
 
 
 def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
@@ -123,13 +142,15 @@ def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
   if sigma < 0.1:  # the neighbours' weights are below 1e-20
     return image
   radius = math.ceil(3 * sigma)
-  taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma)**2)
+  taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
   taps = (taps / taps.sum()).astype(np.float32)
   planes = np.moveaxis(image, -1, 0)
   for axis in (1, 2):
     n = planes.shape[axis]
     padded = planes.take(np.clip(np.arange(-radius, n + radius), 0, n - 1), axis=axis)
-    shifted = [padded[:, i:i + n] if axis == 1 else padded[..., i:i + n] for i in range(len(taps))]
+    shifted = [
+      padded[:, i : i + n] if axis == 1 else padded[..., i : i + n] for i in range(len(taps))
+    ]
     planes = taps[0] * shifted[0]
     for weight, part in zip(taps[1:], shifted[1:], strict=True):
       planes += weight * part
@@ -174,8 +195,11 @@ def response_curve(signal: np.ndarray, *, gamma, s: float) -> np.ndarray:
   then mixed with weight `s` in [0, 1] with the S-curve 3 v^2 - 2 v^3.
   """
   x = np.clip(signal, 0.0, 1.0)
-  value = np.where(x <= 0.0031308, 12.92 * x,
-                   1.055 * np.power(np.maximum(x, 0.0031308), np.float32(1 / 2.4)) - 0.055)
+  value = np.where(
+    x <= 0.0031308,
+    12.92 * x,
+    1.055 * np.power(np.maximum(x, 0.0031308), np.float32(1 / 2.4)) - 0.055,
+  )
   value = np.power(value, np.asarray(gamma, value.dtype))
   return value + np.asarray(s, value.dtype) * (value * value * (3 - 2 * value) - value)
 
@@ -186,7 +210,7 @@ def develop(signal: np.ndarray, *, gamma, s: float) -> np.ndarray:
   By a table that is even in the square root of the signal, which is within 0.1 of a code of the
   exact curve everywhere; two powers per pixel would cost as much as the rest of the camera.
   """
-  steps = np.linspace(0.0, 1.0, 2048, dtype=np.float32)[:, None]**2
+  steps = np.linspace(0.0, 1.0, 2048, dtype=np.float32)[:, None] ** 2
   table = np.rint(255 * response_curve(steps, gamma=np.broadcast_to(gamma, 3), s=s))
   table = np.ascontiguousarray(table.T.astype(np.uint8))
   index = np.sqrt(np.clip(signal, 0.0, 1.0))
@@ -227,13 +251,20 @@ def photograph(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -
   exposure = exposure_for(radiance, log_uniform(rng, *camera.clipped_share))
   exposed = radiance * np.float32(min(exposure, exposure_limit(scene)))
 
-  noisy = sensor_noise(exposed, rng, read=rng.uniform(*camera.read_noise),
-                       shot=rng.uniform(*camera.shot_noise))
+  noisy = sensor_noise(
+    exposed, rng, read=rng.uniform(*camera.read_noise), shot=rng.uniform(*camera.shot_noise)
+  )
   gamma = rng.uniform(*camera.response_gamma) * np.exp(
-      camera.response_channel * rng.standard_normal(3))
+    camera.response_channel * rng.standard_normal(3)
+  )
   developed = develop(noisy, gamma=gamma, s=rng.uniform(*camera.response_s))
   low, high = camera.jpeg_quality
-  photo = jpeg(developed, quality=int(rng.integers(low, high + 1)),
-               subsampled=bool(rng.random() < camera.chroma_subsampling))
-  return {"ldr": photo.astype(np.float32) / np.float32(255),
-          "hdr": np.ascontiguousarray(np.minimum(exposed, np.float32(camera.headroom)))}
+  photo = jpeg(
+    developed,
+    quality=int(rng.integers(low, high + 1)),
+    subsampled=bool(rng.random() < camera.chroma_subsampling),
+  )
+  return {
+    "ldr": photo.astype(np.float32) / np.float32(255),
+    "hdr": np.ascontiguousarray(np.minimum(exposed, np.float32(camera.headroom))),
+  }

@@ -37,14 +37,17 @@ class ExposurePairs(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def _info(self):
     shape = (self._size, self._size, 3)
     return tfds.core.DatasetInfo(
-        builder=self,
-        description=DESCRIPTION,
-        features=tfds.features.FeaturesDict({
-            # `features.Image` would import TensorFlow.
-            "ldr": tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding="zlib"),
-            "hdr": tfds.features.Tensor(shape=shape, dtype=np.float16, encoding="zlib"),
-            "name": tfds.features.Text(),
-        }))
+      builder=self,
+      description=DESCRIPTION,
+      features=tfds.features.FeaturesDict(
+        {
+          # `features.Image` would import TensorFlow.
+          "ldr": tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding="zlib"),
+          "hdr": tfds.features.Tensor(shape=shape, dtype=np.float16, encoding="zlib"),
+          "name": tfds.features.Text(),
+        }
+      ),
+    )
 
   def _split_generators(self, dl_manager):
     del dl_manager  # nothing is downloaded
@@ -53,11 +56,14 @@ class ExposurePairs(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def _generate_examples(self, split):
     count, records = self._splits[split]
     for key, record in tqdm.tqdm(enumerate(records), total=count, desc=split, unit="record"):
-      yield key, {
+      yield (
+        key,
+        {
           "ldr": np.rint(record["ldr"] * 255.0).astype(np.uint8),
           "hdr": record["hdr"].astype(np.float16),
           "name": record["name"],
-      }
+        },
+      )
 
 
 def write_prepared(splits, out_dir, *, size):
@@ -127,9 +133,11 @@ class PreparedPairs:
       builder = tfds.builder_from_directory(self._folder)
       self._records = builder.as_data_source(split=self._split)
     record = self._records[index]
-    return {"ldr": record["ldr"].astype(np.float32) / np.float32(255.0),
-            "hdr": record["hdr"].astype(np.float32),
-            "name": record["name"].decode()}
+    return {
+      "ldr": record["ldr"].astype(np.float32) / np.float32(255.0),
+      "hdr": record["hdr"].astype(np.float32),
+      "name": record["name"].decode(),
+    }
 
 
 def open_prepared(root, split):
@@ -141,8 +149,10 @@ def open_prepared(root, split):
   root = pathlib.Path(root)
   found = _prepared_folders(root)
   if len(found) != 1:
-    raise UserError(f"{root}: holds {len(found) or 'no'} prepared set{'s'[:len(found)]}; "
-                    "give a folder that --mode=prepare wrote")
+    raise UserError(
+      f"{root}: holds {len(found) or 'no'} prepared set{'s'[: len(found)]}; "
+      "give a folder that --mode=prepare wrote"
+    )
   folder = found[0]
   splits = tfds.builder_from_directory(folder).info.splits
   wanted = "+".join(splits) if split == "all" else split
@@ -153,5 +163,6 @@ def open_prepared(root, split):
 
 def _prepared_folders(root):
   """Folders of finished sets at or below `root`; TFDS names the others `*.incomplete.*`."""
-  return sorted(path.parent for path in root.glob("**/features.json")
-                if "incomplete" not in path.parent.name)
+  return sorted(
+    path.parent for path in root.glob("**/features.json") if "incomplete" not in path.parent.name
+  )

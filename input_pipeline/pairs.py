@@ -24,15 +24,19 @@ from input_pipeline.sources import validation_groups
 
 LDR_FOLDERS = ("ldr_in", "ldr", "input")
 HDR_FOLDERS = ("hdr_gt", "hdr", "reference", "gt")
-SPLIT_FOLDERS = {"train": ("train", "training"), "validation": ("validation", "valid", "val"),
-                 "test": ("test", "testing")}
+SPLIT_FOLDERS = {
+  "train": ("train", "training"),
+  "validation": ("validation", "valid", "val"),
+  "test": ("test", "testing"),
+}
 NTIRE21_GAMMA = 2.24  # the encoding of the set's ground truth
-_SAMPLES = 100_000    # pixels that the gain is measured on
+_SAMPLES = 100_000  # pixels that the gain is measured on
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
   """Where one pair lies; `align` is NTIRE 2021's `alignratio` file, None elsewhere."""
+
   name: str
   ldr: pathlib.Path
   hdr: pathlib.Path
@@ -73,8 +77,10 @@ class PairFolder:
     hdr = _read_ntire21(pair) if pair.align else image_io.read_hdr(pair.hdr)
     if ldr.shape != hdr.shape:
       sizes = " and ".join(f"{i.shape[1]}x{i.shape[0]}" for i in (ldr, hdr))
-      raise UserError(f"{pair.hdr}: LDR and HDR differ in size ({sizes}); "
-                      f"resize one or remove the pair ({pair.ldr.name})")
+      raise UserError(
+        f"{pair.hdr}: LDR and HDR differ in size ({sizes}); "
+        f"resize one or remove the pair ({pair.ldr.name})"
+      )
     return {"ldr": ldr, "hdr": hdr * clip_gain(ldr, hdr), "name": pair.name}
 
   def _select(self, split, validation_share):
@@ -100,8 +106,10 @@ class PairFolder:
         pairing, pairs = finder(folder)
         if pairs:
           return layout, pairing, pairs
-    raise UserError(f"{root}: no LDR/HDR pairs in the layout {' or '.join(self._finders)}; "
-                    "expected e.g. LDR_in/ and HDR_gt/, or NNNNN/input.jpg with NNNNN/gt.hdr")
+    raise UserError(
+      f"{root}: no LDR/HDR pairs in the layout {' or '.join(self._finders)}; "
+      "expected e.g. LDR_in/ and HDR_gt/, or NNNNN/input.jpg with NNNNN/gt.hdr"
+    )
 
 
 def clip_gain(ldr, hdr):
@@ -165,10 +173,16 @@ def _find_ntire21(root):
 def _find_scenes(root):
   pairs = []
   for folder in _subfolders(root):
-    files = {path.stem.lower(): path for path in _images(folder, image_io.LDR_SUFFIXES)
-             if path.stem.lower() == "input"}
-    files |= {path.stem.lower(): path for path in _images(folder, image_io.HDR_SUFFIXES)
-              if path.stem.lower() == "gt"}
+    files = {
+      path.stem.lower(): path
+      for path in _images(folder, image_io.LDR_SUFFIXES)
+      if path.stem.lower() == "input"
+    }
+    files |= {
+      path.stem.lower(): path
+      for path in _images(folder, image_io.HDR_SUFFIXES)
+      if path.stem.lower() == "gt"
+    }
     if len(files) == 1:
       missing = "gt.hdr" if "input" in files else "input.jpg"
       raise UserError(f"{folder}: has no {missing}; add it or remove the folder")
@@ -180,14 +194,18 @@ def _find_scenes(root):
 def _find_folders(root):
   """Pairs of two folders; each half may be nested (`input/clip_95/001.png`)."""
   folders = {folder.name.lower(): folder for folder in _subfolders(root)}
-  ldr_root, hdr_root = (next((folders[name] for name in names if name in folders), None)
-                        for names in (LDR_FOLDERS, HDR_FOLDERS))
+  ldr_root, hdr_root = (
+    next((folders[name] for name in names if name in folders), None)
+    for names in (LDR_FOLDERS, HDR_FOLDERS)
+  )
   if not (ldr_root or hdr_root):
     return "stem", []
   if not (ldr_root and hdr_root):
     wanted = HDR_FOLDERS if hdr_root is None else LDR_FOLDERS
-    raise UserError(f"{root}: has {(ldr_root or hdr_root).name} but not its other half; "
-                    f"add a folder named {' or '.join(wanted)}")
+    raise UserError(
+      f"{root}: has {(ldr_root or hdr_root).name} but not its other half; "
+      f"add a folder named {' or '.join(wanted)}"
+    )
   ldrs = _images(ldr_root, image_io.LDR_SUFFIXES, nested=True)
   hdrs = _images(hdr_root, image_io.HDR_SUFFIXES, nested=True)
   for folder, files in ((ldr_root, ldrs), (hdr_root, hdrs)):
@@ -203,14 +221,16 @@ def _match(ldr_root, ldrs, hdr_root, hdrs):
   unpaired = [path for path in ldrs if path.stem not in by_stem]
   spare = sorted(by_stem.keys() - {path.stem for path in ldrs})
   if not unpaired and not spare:
-    return "stem", [Pair(name, ldr, by_stem[ldr.stem])
-                    for name, ldr in zip(names, ldrs, strict=True)]
+    return "stem", [
+      Pair(name, ldr, by_stem[ldr.stem]) for name, ldr in zip(names, ldrs, strict=True)
+    ]
   if len(ldrs) == len(hdrs) and len(unpaired) == len(ldrs):
     return "order", [Pair(*pair) for pair in zip(names, ldrs, hdrs, strict=True)]
   culprit = unpaired[0] if unpaired else by_stem[spare[0]]
   raise UserError(
-      f"{culprit}: has no partner ({len(ldrs)} images in {ldr_root.name}, {len(hdrs)} in "
-      f"{hdr_root.name}); add the partner with the same stem, or remove the file")
+    f"{culprit}: has no partner ({len(ldrs)} images in {ldr_root.name}, {len(hdrs)} in "
+    f"{hdr_root.name}); add the partner with the same stem, or remove the file"
+  )
 
 
 def _share(pairs, split, validation_share, root):
@@ -220,8 +240,9 @@ def _share(pairs, split, validation_share, root):
   held_out = validation_groups([pair.name for pair in pairs], validation_share)
   chosen = [pair for pair in pairs if (pair.name in held_out) == (split == "validation")]
   if not chosen:
-    raise UserError(f"{root}: no pair left for {split} of {len(pairs)}; "
-                    "add pairs or change data.validation_share")
+    raise UserError(
+      f"{root}: no pair left for {split} of {len(pairs)}; add pairs or change data.validation_share"
+    )
   return chosen
 
 
@@ -229,8 +250,12 @@ def _split_folders(root):
   """{split: folder} for the split folders in `root`, or one folder below it."""
   for folder in (root, *_subfolders(root)):
     folders = {sub.name.lower(): sub for sub in _subfolders(folder)}
-    named = {split: folders[name] for split, names in SPLIT_FOLDERS.items()
-             for name in names if name in folders}
+    named = {
+      split: folders[name]
+      for split, names in SPLIT_FOLDERS.items()
+      for name in names
+      if name in folders
+    }
     if named:
       return named
   return {}
@@ -242,8 +267,11 @@ def _subfolders(root):
 
 def _images(root, suffixes, *, nested=False):
   """Image files in natural order: 2 before 10."""
-  files = [path for path in (root.rglob if nested else root.glob)("*")
-           if path.suffix.lower() in suffixes and path.is_file() and path.name[0] != "."]
+  files = [
+    path
+    for path in (root.rglob if nested else root.glob)("*")
+    if path.suffix.lower() in suffixes and path.is_file() and path.name[0] != "."
+  ]
   return sorted(files, key=lambda path: _natural(path.relative_to(root).as_posix()))
 
 

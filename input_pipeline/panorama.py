@@ -34,8 +34,9 @@ def view_angles(*, size, fov: float, yaw: float, pitch: float, roll: float):
   focal = focal_length(width, fov)
   right = ((np.arange(width) - (width - 1) / 2) / focal).astype(np.float32)
   up = (((height - 1) / 2 - np.arange(height)) / focal).astype(np.float32)[:, None]
-  x, y, z = (row[0] * right + (row[1] * up + row[2])
-             for row in rotation(yaw, pitch, roll).astype(np.float32))
+  x, y, z = (
+    row[0] * right + (row[1] * up + row[2]) for row in rotation(yaw, pitch, roll).astype(np.float32)
+  )
   # arctan2 by the half-angle formula and a plain arctan, which numpy runs twice as fast.
   level = np.maximum(np.sqrt(x * x + z * z), np.float32(1e-20))
   with np.errstate(divide="ignore", invalid="ignore"):

@@ -40,21 +40,23 @@ def make_source(config, split):
   """
   data, headroom = config.data, config.domain.headroom
   photograph = functools.partial(
-      _photograph, crop=data.crop, options=camera.Camera(**config.camera, headroom=headroom))
+    _photograph, crop=data.crop, options=camera.Camera(**config.camera, headroom=headroom)
+  )
   crop = functools.partial(transforms.crop_and_flip, headroom=headroom)
   makers = {
-      "hdr_folder": (_hdr_folder, photograph),
-      "procedural": (_procedural, photograph),
-      "pairs": (_pair_folder, crop),
-      "prepared": (_prepared, crop),
+    "hdr_folder": (_hdr_folder, photograph),
+    "procedural": (_procedural, photograph),
+    "pairs": (_pair_folder, crop),
+    "prepared": (_prepared, crop),
   }
   if data.source not in makers:
-    raise UserError(
-        f"config.data.source={data.source}: unknown; choose one of {', '.join(makers)}")
+    raise UserError(f"config.data.source={data.source}: unknown; choose one of {', '.join(makers)}")
   maker, example = makers[data.source]
   if data.source != "procedural" and not data.root:
-    raise UserError(f"config.data.root: empty, but data.source={data.source} reads a folder; "
-                    "give it with --config.data.root=FOLDER")
+    raise UserError(
+      f"config.data.root: empty, but data.source={data.source} reads a folder; "
+      "give it with --config.data.root=FOLDER"
+    )
   return maker(data, split), example
 
 
@@ -68,22 +70,27 @@ def make_train_iterator(config, *, process_index=0, process_count=1):
   """
   size = config.train.batch_size
   if size % process_count:
-    raise UserError(f"config.train.batch_size={size}: not a multiple of {process_count} "
-                    "processes; choose a multiple")
+    raise UserError(
+      f"config.train.batch_size={size}: not a multiple of {process_count} "
+      "processes; choose a multiple"
+    )
   source, example = make_source(config, "train")
   if len(source) < process_count:
-    raise UserError(f"{config.data.root}: {len(source)} training record(s) for {process_count} "
-                    "processes; add images or use fewer processes")
+    raise UserError(
+      f"{config.data.root}: {len(source)} training record(s) for {process_count} "
+      "processes; add images or use fewer processes"
+    )
   # Grain draws by local index: without a seed per process all would draw the same views.
   seed = np.random.SeedSequence([config.data.shuffle_seed, process_index]).generate_state(1)[0]
   batches = (
-      grain.MapDataset.source(source)
-      .slice(slice(process_index, None, process_count))
-      .seed(int(seed))
-      .shuffle()
-      .repeat()
-      .random_map(functools.partial(example, size=config.data.crop))
-      .batch(size // process_count, drop_remainder=True))
+    grain.MapDataset.source(source)
+    .slice(slice(process_index, None, process_count))
+    .seed(int(seed))
+    .shuffle()
+    .repeat()
+    .random_map(functools.partial(example, size=config.data.crop))
+    .batch(size // process_count, drop_remainder=True)
+  )
   identity = {"process_count": process_count, "batch_size": size}
   return TrainIterator(batches, workers=config.data.workers, identity=identity)
 
@@ -129,8 +136,10 @@ class TrainIterator:
     """
     for key, here in self._identity.items():
       if state.get(key) != here:
-        raise UserError(f"checkpoint: its data position is for {key}={state.get(key)}, this run "
-                        f"has {here}; resume with the same {key} or start a new workdir")
+        raise UserError(
+          f"checkpoint: its data position is for {key}={state.get(key)}, this run "
+          f"has {here}; resume with the same {key} or start a new workdir"
+        )
     self.close()
     self._position = int(state["batches"])
 
@@ -143,9 +152,10 @@ class TrainIterator:
       # Grain's worker processes read its absl flags; outside absl's app nobody has parsed them.
       flags.FLAGS.mark_as_parsed()
     ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=_READ_AHEAD)
-    batches = self._batches[self._position:].to_iter_dataset(ahead)
+    batches = self._batches[self._position :].to_iter_dataset(ahead)
     options = grain.MultiprocessingOptions(
-        num_workers=self._workers, per_worker_buffer_size=_READ_AHEAD)
+      num_workers=self._workers, per_worker_buffer_size=_READ_AHEAD
+    )
     return iter(batches.mp_prefetch(options, worker_init_fn=_tie_to_parent))
 
 
@@ -175,8 +185,10 @@ def validation_records(config, count):
   """
   source, example = make_source(config, "validation")
   rounds = -(-count // len(source))
-  scenes = (fixed_views(source, example, index, range(rounds), size=config.data.crop)
-            for index in range(min(count, len(source))))
+  scenes = (
+    fixed_views(source, example, index, range(rounds), size=config.data.crop)
+    for index in range(min(count, len(source)))
+  )
   columns = [list(views) for views in scenes]
   return [views[k] for k in range(rounds) for views in columns][:count]
 
@@ -214,8 +226,12 @@ def _photograph(scene, rng, *, size, options, crop):
 
 def _hdr_folder(data, split):
   return sources.HdrFolder(
-      data.root, split=split, projection=data.projection,
-      validation_share=data.validation_share, cache_gib=data.cache_gib)
+    data.root,
+    split=split,
+    projection=data.projection,
+    validation_share=data.validation_share,
+    cache_gib=data.cache_gib,
+  )
 
 
 def _procedural(data, split):
@@ -224,10 +240,12 @@ def _procedural(data, split):
 
 def _pair_folder(data, split):
   return pairs.PairFolder(
-      data.root, layout=data.layout, split=split, validation_share=data.validation_share)
+    data.root, layout=data.layout, split=split, validation_share=data.validation_share
+  )
 
 
 def _prepared(data, split):
   # Imported here: TFDS takes a second, and no other source needs it.
   from input_pipeline import datasets  # pylint: disable=g-import-not-at-top
+
   return datasets.open_prepared(data.root, split)

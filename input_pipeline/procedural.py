@@ -7,9 +7,9 @@ direction of view, so nothing has a seam or a pole.
 import numpy as np
 
 SKIES = ((0.20, 0.45, 1.0), (0.35, 0.55, 0.9), (0.7, 0.75, 0.8), (0.9, 0.5, 0.3))
-SUN_ANGLE = 0.02   # radius, radians; larger than the real one to span a few pixels
+SUN_ANGLE = 0.02  # radius, radians; larger than the real one to span a few pixels
 TEXTURE_WAVES = 8
-KEPT_SCENES = 512   # in memory: 0.2 MB each at 128 x 256
+KEPT_SCENES = 512  # in memory: 0.2 MB each at 128 x 256
 
 
 def directions(size) -> np.ndarray:
@@ -17,9 +17,13 @@ def directions(size) -> np.ndarray:
   height, width = size
   latitude = np.pi * (0.5 - (np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
   longitude = 2 * np.pi * ((np.arange(width, dtype=np.float32) + 0.5) / width - 0.5)
-  return np.stack([np.cos(latitude) * np.sin(longitude),
-                   np.sin(latitude) * np.ones_like(longitude),
-                   np.cos(latitude) * np.cos(longitude)]).astype(np.float32)
+  return np.stack(
+    [
+      np.cos(latitude) * np.sin(longitude),
+      np.sin(latitude) * np.ones_like(longitude),
+      np.cos(latitude) * np.cos(longitude),
+    ]
+  ).astype(np.float32)
 
 
 def unit(rng: np.random.Generator, *, up: tuple[float, float]) -> np.ndarray:
@@ -46,7 +50,7 @@ def around(rays: np.ndarray, centre: np.ndarray) -> np.ndarray:
 def patches(rng: np.random.Generator, rays: np.ndarray, scene: np.ndarray, count: int):
   """Paints round patches of one colour each over `scene` [H, W, 3], lit like their centres."""
   for _ in range(count):
-    inside = around(rays, unit(rng, up=(-0.7, 0.4))) < rng.uniform(0.05, 0.3)**2
+    inside = around(rays, unit(rng, up=(-0.7, 0.4))) < rng.uniform(0.05, 0.3) ** 2
     if inside.any():
       scene[inside] = rng.uniform(0.03, 0.9, 3) * np.median(scene[inside])
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 LEVEL_STEP = math.sqrt(2.0)  # ratio of neighbouring pyramid levels
-SMALLEST_LEVEL = 16          # pixels, of the shorter side
+SMALLEST_LEVEL = 16  # pixels, of the shorter side
 
 
 def average(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -37,8 +37,12 @@ def crop_resize(image: np.ndarray, size: tuple[int, int], *, box) -> np.ndarray:
 
   `box` is (left, top, right, bottom) in pixels, fractions allowed. It may be magnified too.
   """
-  channels = [Image.fromarray(np.ascontiguousarray(image[..., c], dtype=np.float32)).resize(
-      (size[1], size[0]), Image.Resampling.BILINEAR, box=box) for c in range(image.shape[-1])]
+  channels = [
+    Image.fromarray(np.ascontiguousarray(image[..., c], dtype=np.float32)).resize(
+      (size[1], size[0]), Image.Resampling.BILINEAR, box=box
+    )
+    for c in range(image.shape[-1])
+  ]
   return np.moveaxis(np.stack([np.asarray(channel) for channel in channels]), 0, -1)
 
 
@@ -50,7 +54,7 @@ def pyramid(image: np.ndarray) -> tuple[np.ndarray, ...]:
   height, width = image.shape[:2]
   levels = [image]
   for step in range(1, 64):
-    scale = LEVEL_STEP ** -step
+    scale = LEVEL_STEP**-step
     size = (round(height * scale), round(width * scale))
     if min(size) < SMALLEST_LEVEL:
       break
@@ -66,7 +70,7 @@ def level_for(image, minification: float) -> np.ndarray:
   what is left of the minification between 0.84 and 1.19.
   """
   if isinstance(image, np.ndarray):
-    if minification <= LEVEL_STEP ** 0.5:
+    if minification <= LEVEL_STEP**0.5:
       return image
     size = tuple(max(1, round(n / minification)) for n in image.shape[:2])
     return average(image, size)

@@ -46,21 +46,28 @@ def read_index(root: pathlib.Path) -> list[Entry]:
     reader = csv.DictReader(stream)
     missing = {"file", "split"} - set(reader.fieldnames or ())
     if missing:
-      raise UserError(f"{path}: no column {', '.join(sorted(missing))}; "
-                      "the first line must name the columns file,split")
+      raise UserError(
+        f"{path}: no column {', '.join(sorted(missing))}; "
+        "the first line must name the columns file,split"
+      )
     rows = [{k: (v or "").strip() for k, v in row.items() if isinstance(k, str)} for row in reader]
   entries = []
   for number, row in enumerate(rows, start=2):
     file, split, projection = row["file"], row["split"], row.get("projection", "")
     if split not in ("train", "validation", "test"):
-      raise UserError(f"{path}: unknown split {split!r} in line {number}; "
-                      "use train, validation or test")
+      raise UserError(
+        f"{path}: unknown split {split!r} in line {number}; use train, validation or test"
+      )
     if projection not in ("", *PROJECTIONS):
-      raise UserError(f"{path}: unknown projection {projection!r} in line {number}; "
-                      "use panorama, photo or nothing")
+      raise UserError(
+        f"{path}: unknown projection {projection!r} in line {number}; "
+        "use panorama, photo or nothing"
+      )
     if not file or not (root / file).is_file():
-      raise UserError(f"{path}: line {number} names {file!r}, which is not in {root}; "
-                      "restore the file or delete the line")
+      raise UserError(
+        f"{path}: line {number} names {file!r}, which is not in {root}; "
+        "restore the file or delete the line"
+      )
     name = pathlib.PurePath(file).with_suffix("").as_posix()
     entries.append(Entry(root / file, name, split, row.get("split_group") or name, projection))
   return entries
@@ -80,7 +87,7 @@ def validation_groups(groups, share: float) -> set[str]:
   """A fixed `share` (at least one, never all) of the group names, chosen by their hashes."""
   ranked = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode()).digest())
   count = math.ceil(share * len(ranked) - 1e-9)
-  return set(ranked[:min(count, len(ranked) - 1)])
+  return set(ranked[: min(count, len(ranked) - 1)])
 
 
 def select(entries: list[Entry], split: str, *, indexed: bool, share: float) -> list[Entry]:
@@ -110,8 +117,15 @@ class HdrFolder:
   cache is per process: it is not pickled. Reading from several threads is safe.
   """
 
-  def __init__(self, root, *, split: str = "train", projection: str = "auto",
-               validation_share: float = 0.1, cache_gib: float = 2.0):
+  def __init__(
+    self,
+    root,
+    *,
+    split: str = "train",
+    projection: str = "auto",
+    validation_share: float = 0.1,
+    cache_gib: float = 2.0,
+  ):
     root = pathlib.Path(root)
     if split not in SPLITS:
       raise UserError(f"{root}: unknown split {split!r}; use one of {', '.join(SPLITS)}")
@@ -127,8 +141,10 @@ class HdrFolder:
       raise UserError(f"{root}: no .exr or .hdr files; give a folder that has some")
     self._entries = select(entries, split, indexed=indexed, share=validation_share)
     if not self._entries:
-      raise UserError(f"{root}: no image in split {split!r} of {len(entries)} images; "
-                      "add scenes or change the split or validation_share")
+      raise UserError(
+        f"{root}: no image in split {split!r} of {len(entries)} images; "
+        "add scenes or change the split or validation_share"
+      )
     self._projection = projection
     self._cache_bytes = int(cache_gib * 2**30)
     self._reset_cache()

@@ -30,8 +30,10 @@ def crop_and_flip(pair, rng, *, size, headroom):
 def finish(pair, *, headroom):
   """Contiguous float32 arrays in the ranges of a batch: ldr in [0, 1], hdr in [0, headroom]."""
   limits = {"ldr": 1.0, "hdr": headroom}
-  return {key: np.ascontiguousarray(np.clip(pair[key], 0.0, limit), dtype=np.float32)
-          for key, limit in limits.items()}
+  return {
+    key: np.ascontiguousarray(np.clip(pair[key], 0.0, limit), dtype=np.float32)
+    for key, limit in limits.items()
+  }
 
 
 def reflect_to(image, size):

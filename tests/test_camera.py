@@ -9,10 +9,11 @@ from configs import default
 from expocm_jax.errors import UserError
 from input_pipeline import camera, resample
 
+NO, UNIT = (0, 0), (1, 1)
 NEUTRAL = camera.Camera(
-    response_gamma=(1, 1), response_s=(0, 0), response_channel=0.0, white_balance=0.0,
-    saturation=(1, 1), vignetting=(0, 0), blur=(0, 0), read_noise=(0, 0), shot_noise=(0, 0),
-    jpeg_quality=(100, 100))
+  response_gamma=UNIT, response_s=NO, response_channel=0.0, white_balance=0.0, saturation=UNIT,
+  vignetting=NO, blur=NO, read_noise=NO, shot_noise=NO, jpeg_quality=(100, 100),
+)  # fmt: skip
 
 
 def rng(seed=0):
@@ -87,16 +88,19 @@ def test_a_part_far_darker_than_the_scene_stays_dark():
   scene = {"radiance": radiance, "panorama": False}
   for image in (scene, {**scene, "levels": resample.pyramid(radiance)}):
     assert camera.exposure_limit(image) == 16.0
-    brightest = [camera.photograph(image, rng(i), size=16, camera=NEUTRAL)["hdr"].max()
-                 for i in range(20)]
+    brightest = [
+      camera.photograph(image, rng(i), size=16, camera=NEUTRAL)["hdr"].max() for i in range(20)
+    ]
     assert min(brightest) == 2.0**-5 and max(brightest) >= 1.0
   assert camera.exposure_limit({**scene, "radiance": 0 * radiance}) == np.inf
 
 
 def test_noise_has_the_stated_variance():
   for level in (0.0, 0.25, 1.0, 4.0):
-    noise = camera.sensor_noise(
-        np.full((100, 100, 3), level, np.float32), rng(), read=0.01, shot=0.02) - level
+    noise = (
+      camera.sensor_noise(np.full((100, 100, 3), level, np.float32), rng(), read=0.01, shot=0.02)
+      - level
+    )
     assert noise.std() == pytest.approx(np.sqrt(0.01**2 + 0.02**2 * level), rel=0.03)
     assert abs(noise.mean()) < 5 * noise.std() / np.sqrt(noise.size)
   signal = rng().random((4, 4, 3), dtype=np.float32)
@@ -107,11 +111,14 @@ def test_noise_has_the_stated_variance():
 def test_blur_agrees_with_a_plain_convolution(sigma):
   image = rng().random((9, 11, 3)).astype(np.float32)
   radius = int(np.ceil(3 * sigma))
-  taps = np.exp(-np.arange(-radius, radius + 1.0)**2 / (2 * sigma**2))
+  taps = np.exp(-(np.arange(-radius, radius + 1.0) ** 2) / (2 * sigma**2))
   taps /= taps.sum()
   padded = np.pad(image.astype(np.float64), [(radius, radius)] * 2 + [(0, 0)], mode="edge")
-  expected = sum(taps[i] * taps[j] * padded[i:i + 9, j:j + 11]
-                 for i in range(len(taps)) for j in range(len(taps)))
+  expected = sum(
+    taps[i] * taps[j] * padded[i : i + 9, j : j + 11]
+    for i in range(len(taps))
+    for j in range(len(taps))
+  )
   np.testing.assert_allclose(camera.gaussian_blur(image, sigma), expected, atol=1e-6)
 
 
@@ -129,16 +136,20 @@ def test_vignetting_takes_the_loss_off_the_corners():
 
 def test_grade():
   radiance = rng().random((6, 5, 3)).astype(np.float32)
-  np.testing.assert_allclose(camera.grade(radiance, gains=[1, 1, 1], saturation=1.0), radiance,
-                             atol=1e-7)
-  np.testing.assert_allclose(camera.grade(radiance, gains=[2, 1, 0.5], saturation=1.0),
-                             radiance * [2, 1, 0.5], atol=1e-6)
+  np.testing.assert_allclose(
+    camera.grade(radiance, gains=[1, 1, 1], saturation=1.0), radiance, atol=1e-7
+  )
+  np.testing.assert_allclose(
+    camera.grade(radiance, gains=[2, 1, 0.5], saturation=1.0), radiance * [2, 1, 0.5], atol=1e-6
+  )
   grey = radiance.astype(np.float64) @ [0.2126, 0.7152, 0.0722]
   for saturation in (0.0, 0.8, 3.0):
     expected = grey[..., None] + saturation * (radiance - grey[..., None])
     np.testing.assert_allclose(
-        camera.grade(radiance, gains=[1, 1, 1], saturation=saturation),
-        np.maximum(expected, 0), atol=1e-5)
+      camera.grade(radiance, gains=[1, 1, 1], saturation=saturation),
+      np.maximum(expected, 0),
+      atol=1e-5,
+    )
 
 
 def test_jpeg():
@@ -184,25 +195,40 @@ def test_a_neutral_camera_records_the_clipped_ground_truth(textured):
 
 def test_ground_truth_keeps_lens_and_grade_but_not_the_sensor(textured):
   """Blur, vignetting and grade act on both; noise, response and JPEG on the photo alone."""
+
   def take(**options):
-    return camera.photograph(textured, rng(3), size=32,
-                             camera=dataclasses.replace(NEUTRAL, **options))
+    return camera.photograph(
+      textured, rng(3), size=32, camera=dataclasses.replace(NEUTRAL, **options)
+    )
+
   plain = take()
-  for sensor in ({"read_noise": (0.05, 0.05)}, {"response_gamma": (1.2, 1.2)},
-                 {"jpeg_quality": (50, 50)}, {"response_s": (0.5, 0.5)}):
+  for sensor in (
+    {"read_noise": (0.05, 0.05)},
+    {"response_gamma": (1.2, 1.2)},
+    {"jpeg_quality": (50, 50)},
+    {"response_s": (0.5, 0.5)},
+  ):
     out = take(**sensor)
     np.testing.assert_array_equal(out["hdr"], plain["hdr"])
     assert not np.array_equal(out["ldr"], plain["ldr"])
-  for lens in ({"blur": (1, 1)}, {"vignetting": (0.5, 0.5)}, {"saturation": (0.5, 0.5)},
-               {"white_balance": 0.2}):
+  for lens in (
+    {"blur": (1, 1)},
+    {"vignetting": (0.5, 0.5)},
+    {"saturation": (0.5, 0.5)},
+    {"white_balance": 0.2},
+  ):
     out = take(**lens)
     assert not np.array_equal(out["hdr"], plain["hdr"])
     assert np.abs(out["ldr"] - srgb(np.clip(out["hdr"], 0, 1))).max() <= 1.01 / 255
 
 
 def test_the_share_of_clipped_pixels_is_within_the_range(textured):
-  shares = [(camera.photograph(textured, rng(i), size=48, camera=NEUTRAL)["hdr"].max(axis=-1)
-             > 1 + 1e-5).mean() for i in range(40)]
+  shares = [
+    (
+      camera.photograph(textured, rng(i), size=48, camera=NEUTRAL)["hdr"].max(axis=-1) > 1 + 1e-5
+    ).mean()
+    for i in range(40)
+  ]
   low, high = NEUTRAL.clipped_share
   assert 0.9 * low <= min(shares) and max(shares) <= high
   assert np.median(shares) == pytest.approx(np.sqrt(low * high), rel=0.4)  # even in the log
@@ -242,8 +268,10 @@ def test_a_small_photograph_is_magnified_whole(photo):
 
 
 def test_half_of_the_views_are_mirrored(photo):
-  flips = [np.diff(camera.view(photo, rng(i), size=(8, 8), camera=NEUTRAL)[4, :, 1]).mean() < 0
-           for i in range(60)]
+  flips = [
+    np.diff(camera.view(photo, rng(i), size=(8, 8), camera=NEUTRAL)[4, :, 1]).mean() < 0
+    for i in range(60)
+  ]
   assert 15 < sum(flips) < 45
 
 
@@ -252,14 +280,18 @@ def test_the_defaults_are_those_of_the_config():
   assert camera.Camera(**config.camera, headroom=config.domain.headroom) == camera.Camera()
 
 
-@pytest.mark.parametrize("options, problem", [
-    ({"fov": (100, 30)}, "config.camera.fov"), ({"fov": (30, 180)}, "config.camera.fov"),
+@pytest.mark.parametrize(
+  "options, problem",
+  [
+    ({"fov": (100, 30)}, "config.camera.fov"),
+    ({"fov": (30, 180)}, "config.camera.fov"),
     ({"clipped_share": (0.1,)}, "config.camera.clipped_share"),
     ({"jpeg_quality": (0, 90)}, "config.camera.jpeg_quality"),
     ({"response_s": (0, 1.5)}, "config.camera.response_s"),
     ({"chroma_subsampling": 2.0}, "config.camera.chroma_subsampling"),
     ({"headroom": 0.5}, "config.domain.headroom"),
-])
+  ],
+)
 def test_ranges_that_make_no_sense(options, problem):
   with pytest.raises(UserError, match=problem):
     camera.Camera(**options)

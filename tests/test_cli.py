@@ -79,8 +79,10 @@ CONFIG_MISTAKES = {
 def test_mistakes_in_the_config(case, tmp_path):
   arguments, words = CONFIG_MISTAKES[case]
   own = tmp_path / "own.py"
-  own.write_text("from configs import smoke\n\ndef get_config():\n  config = smoke.get_config()\n"
-                 "  config.train.bach = 3\n  return config\n")
+  own.write_text(
+    "from configs import smoke\n\ndef get_config():\n  config = smoke.get_config()\n"
+    "  config.train.bach = 3\n  return config\n"
+  )
   arguments = [argument.format(own=own) for argument in arguments]
   assert_one_line(run("--mode=train", f"--workdir={tmp_path}/run", *arguments), *words)
 

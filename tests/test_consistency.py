@@ -26,8 +26,11 @@ def test_f_matches_its_formula(delta):
 def test_boundary_f_at_zero_is_exactly_x(delta):
   huge, t = 1e6 * F, np.zeros(2, np.float32)
   eager = consistency.consistency_function(huge, X, t, Y, delta=delta)
-  for got in (eager, f(huge, X, t, Y, delta=delta), jax.jit(
-      lambda *args: consistency.consistency_function(*args, delta=delta))(huge, X, t, Y)):
+  for got in (
+    eager,
+    f(huge, X, t, Y, delta=delta),
+    jax.jit(lambda *args: consistency.consistency_function(*args, delta=delta))(huge, X, t, Y),
+  ):
     np.testing.assert_array_equal(got, X)
 
 

@@ -16,9 +16,14 @@ from input_pipeline import datasets, pipeline, prepare
 
 def records(count, size=8, seed=0):
   rng = np.random.default_rng(seed)
-  return [{"ldr": rng.uniform(size=(size, size, 3)).astype(np.float32),
-           "hdr": rng.uniform(0, 16, size=(size, size, 3)).astype(np.float32),
-           "name": f"r{i}"} for i in range(count)]
+  return [
+    {
+      "ldr": rng.uniform(size=(size, size, 3)).astype(np.float32),
+      "hdr": rng.uniform(0, 16, size=(size, size, 3)).astype(np.float32),
+      "name": f"r{i}",
+    }
+    for i in range(count)
+  ]
 
 
 @pytest.fixture
@@ -32,7 +37,8 @@ def config():
 def test_what_is_written_is_read(tmp_path):
   train, validation = records(5), records(2, seed=1)
   written = datasets.write_prepared(
-      {"train": (5, train), "validation": (2, validation)}, tmp_path / "set", size=8)
+    {"train": (5, train), "validation": (2, validation)}, tmp_path / "set", size=8
+  )
   assert written == {"train": 5, "validation": 2}
   source = datasets.open_prepared(tmp_path / "set", "train")
   assert len(source) == 5
@@ -56,8 +62,9 @@ def test_a_source_travels_to_other_processes(tmp_path):
 def test_prepare_writes_fixed_views_that_train(tmp_path, config, monkeypatch):
   monkeypatch.setattr(pipeline, "PROCEDURAL_SCENES", {"train": 3, "validation": 1, "test": 1})
   assert prepare.prepare(config, tmp_path, views=2) == {"train": 6, "validation": 2}
-  views = {record["name"]: record for record in pipeline.test_records(config, views=2,
-                                                                      split="validation")}
+  views = {
+    record["name"]: record for record in pipeline.test_records(config, views=2, split="validation")
+  }
   config.data.update(source="prepared", root=str(tmp_path))
   for record in pipeline.validation_records(config, 2):
     hdr, view = record["hdr"], views[record["name"]]["hdr"]
@@ -104,6 +111,12 @@ assert datasets.open_prepared({str(tmp_path)!r}, "train")[0]["hdr"].mean() == 1.
 assert "tensorflow" not in sys.modules and "jax" not in sys.modules
 """
   root = pathlib.Path(__file__).parents[1]
-  done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                        check=False, timeout=120, env=dict(os.environ, PYTHONPATH=str(root)))
+  done = subprocess.run(
+    [sys.executable, "-c", script],
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=120,
+    env=dict(os.environ, PYTHONPATH=str(root)),
+  )
   assert done.returncode == 0, done.stderr

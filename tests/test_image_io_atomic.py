@@ -30,9 +30,16 @@ def test_a_failing_block_leaves_the_old_file_and_no_temporary(tmp_path):
   assert os.listdir(tmp_path) == ["a.txt"]
 
 
-@pytest.mark.parametrize("code, word", [
-  (errno.ENOSPC, "no space"), (errno.EDQUOT, "quota"), (errno.EACCES, "permission"),
-  (errno.EROFS, "read-only"), (errno.EIO, "cannot be written")])
+@pytest.mark.parametrize(
+  "code, word",
+  [
+    (errno.ENOSPC, "no space"),
+    (errno.EDQUOT, "quota"),
+    (errno.EACCES, "permission"),
+    (errno.EROFS, "read-only"),
+    (errno.EIO, "cannot be written"),
+  ],
+)
 def test_refusals_of_the_system_become_one_line(tmp_path, code, word):
   target = tmp_path / "a.bin"
   with pytest.raises(UserError, match=word) as error, atomic_path(target) as temp:

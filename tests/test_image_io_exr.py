@@ -36,8 +36,9 @@ def test_the_scale_stands_in_the_header(tmp_path):
   assert header["whiteLuminance"] == 203 and header["compression"] == OpenEXR.ZIP_COMPRESSION
   assert header["comments"] == "linear BT.709 D65, 1.0 = the white of the input photo"
   assert header["owner"] == "me" and header["seed"] == 3
-  np.testing.assert_allclose(header["chromaticities"],
-                             [0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290], rtol=1e-6)
+  np.testing.assert_allclose(
+    header["chromaticities"], [0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290], rtol=1e-6
+  )
   write_hdr(path, RGB, attributes={"comments": "other"})
   assert OpenEXR.File(str(path)).header()["comments"] == "other"
 
@@ -69,8 +70,11 @@ def test_channel_layouts(tmp_path):
   np.testing.assert_array_equal(read_hdr(store(path, mixed)), expected)
   with_alpha = np.dstack([RGB, np.zeros_like(R)])
   np.testing.assert_array_equal(read_hdr(store(path, {"RGBA": with_alpha})), expected)
-  views = {f"{view}.{c}": p for view, k in (("right", 2), ("left", 1))
-           for c, p in (("R", R * k), ("G", G * k), ("B", B * k))}
+  views = {
+    f"{view}.{c}": p
+    for view, k in (("right", 2), ("left", 1))
+    for c, p in (("R", R * k), ("G", G * k), ("B", B * k))
+  }
   np.testing.assert_array_equal(read_hdr(store(path, views)), expected)
   default = views | {"R": G, "G": B, "B": R}
   np.testing.assert_array_equal(read_hdr(store(path, default)), expected[..., [1, 2, 0]])
@@ -92,11 +96,13 @@ def test_luminance_and_chroma(tmp_path):
   def subsampled(name, plane):
     # The module takes the samples of a subsampled channel from the start of a full array.
     full = np.zeros(plane.size, np.float32)
-    full[:plane.size // 4] = plane[::2, ::2].ravel()
+    full[: plane.size // 4] = plane[::2, ::2].ravel()
     return OpenEXR.Channel(name, full.reshape(plane.shape), 2, 2)
 
-  path = store(tmp_path / "a.exr", {
-    "Y": luminance.astype(np.float32), "RY": subsampled("RY", ry), "BY": subsampled("BY", by)})
+  path = store(
+    tmp_path / "a.exr",
+    {"Y": luminance.astype(np.float32), "RY": subsampled("RY", ry), "BY": subsampled("BY", by)},
+  )
   red, blue = (ry + 1) * luminance, (by + 1) * luminance
   green = (luminance - 0.2126 * red - 0.0722 * blue) / 0.7152
   expected = np.stack([red, green, blue], axis=-1)
@@ -117,8 +123,9 @@ def test_other_primaries_become_bt709(space, tmp_path):
 
 def test_xyz_is_not_adapted_and_nonsense_refused(tmp_path):
   xyz = (np.random.default_rng(3).uniform(0.9, 1, (4, 5, 3)) * [0.95, 1, 1.09]).astype(np.float32)
-  path = store(tmp_path / "a.exr", {"RGB": xyz},
-               chromaticities=(1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3))
+  path = store(
+    tmp_path / "a.exr", {"RGB": xyz}, chromaticities=(1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3)
+  )
   expected = xyz @ np.linalg.inv(colour.RGB_COLOURSPACES["ITU-R BT.709"].matrix_RGB_to_XYZ).T
   np.testing.assert_allclose(read_hdr(path), expected, atol=2e-3)
   store(path, {"RGB": xyz}, chromaticities=(0.0,) * 8)
@@ -137,11 +144,14 @@ def test_what_holds_no_colour(tmp_path):
 
 @pytest.mark.parametrize("compression", ["NO", "ZIP", "PIZ", "DWAB"])
 def test_truncated_and_corrupt_files(compression, tmp_path):
-  path = store(tmp_path / "a.exr", {"RGB": np.tile(RGB, (5, 5, 1))},
-               compression=getattr(OpenEXR, f"{compression}_COMPRESSION"))
+  path = store(
+    tmp_path / "a.exr",
+    {"RGB": np.tile(RGB, (5, 5, 1))},
+    compression=getattr(OpenEXR, f"{compression}_COMPRESSION"),
+  )
   data = path.read_bytes()
   for share in (0.01, 0.3, 0.9, 0.99):
-    path.write_bytes(data[:int(len(data) * share)])
+    path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(UserError, match="damaged or incomplete OpenEXR") as error:
       read_hdr(path)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)

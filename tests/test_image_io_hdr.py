@@ -24,9 +24,21 @@ def within_half_a_step(back, hdr):
   return (np.abs(back - hdr) <= 0.5 * np.ldexp(1.0, exponent - 8)).all()
 
 
-@pytest.mark.parametrize("hdr", [
-  NOISE, FLAT, FLAT[:, :130], np.ones((3, 8, 3)), NOISE[:, :7], NOISE[:1, :1], NOISE[:, :8],
-  np.zeros((2, 300, 3)), np.full((1, 40000, 3), 0.25), np.full((2, 9, 3), 255.9)])
+@pytest.mark.parametrize(
+  "hdr",
+  [
+    NOISE,
+    FLAT,
+    FLAT[:, :130],
+    np.ones((3, 8, 3)),
+    NOISE[:, :7],
+    NOISE[:1, :1],
+    NOISE[:, :8],
+    np.zeros((2, 300, 3)),
+    np.full((1, 40000, 3), 0.25),
+    np.full((2, 9, 3), 255.9),
+  ],
+)
 def test_radiance_round_trip_and_two_other_readers(hdr, tmp_path):
   path, hdr = tmp_path / "a.hdr", np.asarray(hdr, np.float32)
   write_hdr(path, hdr)
@@ -86,12 +98,20 @@ def test_flat_and_old_run_lengths(tmp_path):
   np.testing.assert_array_equal(image[0, :, 2] * 256, [10] * 301 + [20])
 
 
-@pytest.mark.parametrize("size, expected", [
-  ("-Y 2 +X 3", [[1, 2, 3], [4, 5, 6]]), ("+Y 2 +X 3", [[4, 5, 6], [1, 2, 3]]),
-  ("-Y 2 -X 3", [[3, 2, 1], [6, 5, 4]]), ("+Y 2 -X 3", [[6, 5, 4], [3, 2, 1]]),
-  # First scanline = leftmost column (+X), running downwards (-Y) or upwards (+Y).
-  ("+X 2 -Y 3", [[1, 4], [2, 5], [3, 6]]), ("+X 2 +Y 3", [[3, 6], [2, 5], [1, 4]]),
-  ("-X 2 -Y 3", [[4, 1], [5, 2], [6, 3]]), ("-X 2 +Y 3", [[6, 3], [5, 2], [4, 1]])])
+@pytest.mark.parametrize(
+  "size, expected",
+  [
+    ("-Y 2 +X 3", [[1, 2, 3], [4, 5, 6]]),
+    ("+Y 2 +X 3", [[4, 5, 6], [1, 2, 3]]),
+    ("-Y 2 -X 3", [[3, 2, 1], [6, 5, 4]]),
+    ("+Y 2 -X 3", [[6, 5, 4], [3, 2, 1]]),
+    # First scanline = leftmost column (+X), running downwards (-Y) or upwards (+Y).
+    ("+X 2 -Y 3", [[1, 4], [2, 5], [3, 6]]),
+    ("+X 2 +Y 3", [[3, 6], [2, 5], [1, 4]]),
+    ("-X 2 -Y 3", [[4, 1], [5, 2], [6, 3]]),
+    ("-X 2 +Y 3", [[6, 3], [5, 2], [4, 1]]),
+  ],
+)
 def test_radiance_orientations(size, expected, tmp_path):
   image = read_hdr(store(tmp_path / "a.hdr", gray_pixels(range(20, 140, 20)), size))
   np.testing.assert_array_equal(image[..., 0] * 256 / 20, expected)
@@ -101,16 +121,26 @@ def test_radiance_header(tmp_path):
   path, pixel = tmp_path / "a.hdr", bytes([128, 64, 32, 129])
   plain = np.array([1, 0.5, 0.25])
   for header, expected in [
-      ("EXPOSURE=2\nEXPOSURE= 4\n", plain / 8), ("COLORCORR=1 2 4\n", plain / [1, 2, 4]),
-      ("# note\nSOFTWARE=x\n", plain), ("PRIMARIES=0 0 0 0 0 0 0 0\n", plain),
-      ("FORMAT=32-bit_rle_xyze\n", np.linalg.inv(rgb_to_xyz((
-        0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290))) @ plain),
-      ("PRIMARIES=.64 .33 .29 .60 .15 .06 .3333 .3333\n", to_bt709((
-        .64, .33, .29, .60, .15, .06, .3333, .3333)) @ plain)]:
+    ("EXPOSURE=2\nEXPOSURE= 4\n", plain / 8),
+    ("COLORCORR=1 2 4\n", plain / [1, 2, 4]),
+    ("# note\nSOFTWARE=x\n", plain),
+    ("PRIMARIES=0 0 0 0 0 0 0 0\n", plain),
+    (
+      "FORMAT=32-bit_rle_xyze\n",
+      np.linalg.inv(rgb_to_xyz((0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290))) @ plain,
+    ),
+    (
+      "PRIMARIES=.64 .33 .29 .60 .15 .06 .3333 .3333\n",
+      to_bt709((0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3333, 0.3333)) @ plain,
+    ),
+  ]:
     image = read_hdr(store(path, pixel, "-Y 1 +X 1", header=header))
     np.testing.assert_allclose(image[0, 0], np.maximum(expected, 0), rtol=1e-5)
-  for header, match in (("FORMAT=16-bit\n", "'16-bit' is not known"),
-                        ("EXPOSURE=0\n", "EXPOSURE"), ("EXPOSURE=x\n", "damaged")):
+  for header, match in (
+    ("FORMAT=16-bit\n", "'16-bit' is not known"),
+    ("EXPOSURE=0\n", "EXPOSURE"),
+    ("EXPOSURE=x\n", "damaged"),
+  ):
     with pytest.raises(UserError, match=match):
       read_hdr(store(path, pixel, "-Y 1 +X 1", header=header))
 
@@ -125,9 +155,13 @@ def test_damaged_radiance(tmp_path):
       with pytest.raises(UserError, match="damaged or incomplete Radiance") as error:
         read_hdr(path)
       assert str(error.value).startswith(f"{path}: ")
-  for pixels, size in ((bytes([1, 1, 1, 9]) * 9, "-Y 1 +X 6"), (bytes(24), "-Y 1 +Y 6"),
-                       (gray_pixels([9]) + bytes([1, 1, 1, 255]) * 5, "-Y 1 +X 6"),
-                       (bytes([2, 2, 0, 8] + [0] * 99), "-Y 1 +X 8"), (b"", "what")):
+  for pixels, size in (
+    (bytes([1, 1, 1, 9]) * 9, "-Y 1 +X 6"),
+    (bytes(24), "-Y 1 +Y 6"),
+    (gray_pixels([9]) + bytes([1, 1, 1, 255]) * 5, "-Y 1 +X 6"),
+    (bytes([2, 2, 0, 8] + [0] * 99), "-Y 1 +X 8"),
+    (b"", "what"),
+  ):
     with pytest.raises(UserError, match="damaged"):
       read_hdr(store(path, pixels, size))
   with pytest.raises(UserError, match="megapixels"):
@@ -150,16 +184,20 @@ def test_npy_and_float_tiff(channels, dtype, tmp_path):
   np.save(tmp_path / "a.npy", array)
   np.testing.assert_array_equal(read_hdr(tmp_path / "a.npy"), expected)
   stored = array[..., 0] if channels == 1 else array
-  tifffile.imwrite(tmp_path / "a.tif", stored,
-                   photometric="minisblack" if channels == 1 else "rgb")
+  tifffile.imwrite(tmp_path / "a.tif", stored, photometric="minisblack" if channels == 1 else "rgb")
   np.testing.assert_array_equal(read_hdr(tmp_path / "a.tif"), expected)
 
 
 def test_arrays_that_are_no_radiance(tmp_path):
   path = tmp_path / "a.npy"
-  for array, match in ((np.ones((4, 4, 3), int), "must be float"), (np.ones(4), "shape"),
-                       (np.ones((4, 4, 2)), "shape"), (np.array([{}]), "damaged"),
-                       (np.ones((0, 4, 3)), "empty"), (np.full((2, 2, 3), 1e300), "infinite")):
+  for array, match in (
+    (np.ones((4, 4, 3), int), "must be float"),
+    (np.ones(4), "shape"),
+    (np.ones((4, 4, 2)), "shape"),
+    (np.array([{}]), "damaged"),
+    (np.ones((0, 4, 3)), "empty"),
+    (np.full((2, 2, 3), 1e300), "infinite"),
+  ):
     np.save(path, array, allow_pickle=True)
     with pytest.raises(UserError, match=match):
       read_hdr(path)
@@ -168,12 +206,19 @@ def test_arrays_that_are_no_radiance(tmp_path):
     read_hdr(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("value, match", [
-  (np.nan, "1 of 48 values are NaN or infinite; repair"), (np.inf, "infinite"),
-  (-np.inf, "infinite"), (-5.0, r"1 pixels have negative radiance \(down to -5\)")])
+@pytest.mark.parametrize(
+  "value, match",
+  [
+    (np.nan, "1 of 48 values are NaN or infinite; repair"),
+    (np.inf, "infinite"),
+    (-np.inf, "infinite"),
+    (-5.0, r"1 pixels have negative radiance \(down to -5\)"),
+  ],
+)
 @pytest.mark.parametrize("name", ["a.npy", "a.exr"])
 def test_impossible_values_are_refused(name, value, match, tmp_path):
   import OpenEXR
+
   hdr = np.ones((4, 4, 3), np.float32)
   hdr[1, 2, 0] = value
   if name == "a.npy":
@@ -186,8 +231,8 @@ def test_impossible_values_are_refused(name, value, match, tmp_path):
 
 def test_harmless_negatives_become_zero(tmp_path):
   hdr = np.ones((4, 4, 3), np.float32)
-  hdr[0, 0] = -1e-4, -1e-5, 0     # noise in black
-  hdr[1, 1] = -0.3, 0.8, 0.2      # a green outside BT.709
+  hdr[0, 0] = -1e-4, -1e-5, 0  # noise in black
+  hdr[1, 1] = -0.3, 0.8, 0.2  # a green outside BT.709
   np.save(tmp_path / "a.npy", hdr)
   np.testing.assert_array_equal(read_hdr(tmp_path / "a.npy"), np.maximum(hdr, 0))
 

@@ -13,8 +13,9 @@ from expocm_jax.errors import UserError
 from expocm_jax.image_io import read_ldr
 
 D65 = (0.3127, 0.3290, 1.0)
-P3 = imagecodecs.cms_profile("rgb", whitepoint=D65, gamma=2.2, primaries=[
-  0.680, 0.320, 1, 0.265, 0.690, 1, 0.150, 0.060, 1])
+P3 = imagecodecs.cms_profile(
+  "rgb", whitepoint=D65, gamma=2.2, primaries=[0.680, 0.320, 1, 0.265, 0.690, 1, 0.150, 0.060, 1]
+)
 GREY = imagecodecs.cms_profile("gray", whitepoint=D65, gamma=1.8)
 # Inside sRGB when read as P3, so nothing is clipped.
 WORDS = np.random.default_rng(0).integers(20000, 45000, (6, 5, 3)).astype(np.uint16)
@@ -71,8 +72,7 @@ def test_useless_profiles_are_ignored_with_a_warning(tmp_path):
 
 def cmyk_profile():
   """A printer whose ink K alone darkens: A2B0 with two grid points a channel, Lab out."""
-  lab = b"".join(struct.pack("3B", 0 if k else 255, 128, 128)
-                 for _ in range(8) for k in (0, 1))
+  lab = b"".join(struct.pack("3B", 0 if k else 255, 128, 128) for _ in range(8) for k in (0, 1))
   identity = bytes(range(256))
   lut = struct.pack(">4s4xBBBx9i", b"mft1", 4, 3, 2, *(65536 * (i % 4 == 0) for i in range(9)))
   lut += identity * 4 + lab + identity * 3
@@ -84,8 +84,19 @@ def cmyk_profile():
     data += bytes(-len(data) % 4)
     table += struct.pack(">4sII", name, offset + len(body), len(data))
     body += data
-  head = struct.pack(">I4sI4s4s4s12x4s28x3i", offset + len(body), b"lcms", 0x02400000, b"prtr",
-                     b"CMYK", b"Lab ", b"acsp", 63190, 65536, 54061)
+  head = struct.pack(
+    ">I4sI4s4s4s12x4s28x3i",
+    offset + len(body),
+    b"lcms",
+    0x02400000,
+    b"prtr",
+    b"CMYK",
+    b"Lab ",
+    b"acsp",
+    63190,
+    65536,
+    54061,
+  )
   return head.ljust(128, b"\0") + table + body
 
 

@@ -55,9 +55,17 @@ def test_permission_denied(reader, tmp_path, monkeypatch):
   refused(reader, path, "permission denied")
 
 
-@pytest.mark.parametrize("head, match", [
-  (b"GIF89a", "GIF"), (b"BM", "BMP"), (b"%PDF-1.7", "PDF"), (b"\0\0\0\x18ftypheic", "HEIC"),
-  (b"\x76\x2f\x31\x01", "OpenEXR"), (b"#?RADIANCE\n", "Radiance")])
+@pytest.mark.parametrize(
+  "head, match",
+  [
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"%PDF-1.7", "PDF"),
+    (b"\0\0\0\x18ftypheic", "HEIC"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"#?RADIANCE\n", "Radiance"),
+  ],
+)
 def test_ldr_names_other_formats(head, match, tmp_path):
   (tmp_path / "a.jpg").write_bytes(head + bytes(40))
   refused(read_ldr, tmp_path / "a.jpg", match)
@@ -83,9 +91,11 @@ def test_list_images(tmp_path):
 
 
 def test_the_import_loads_no_codec_and_no_jax():
-  code = ("import sys, expocm_jax.image_io\n"
-          "heavy = {'PIL', 'OpenEXR', 'imagecodecs', 'tifffile', 'jax', 'flax'}\n"
-          "print(sorted(heavy & set(sys.modules)))")
+  code = (
+    "import sys, expocm_jax.image_io\n"
+    "heavy = {'PIL', 'OpenEXR', 'imagecodecs', 'tifffile', 'jax', 'flax'}\n"
+    "print(sorted(heavy & set(sys.modules)))"
+  )
   done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
   assert done.stdout.strip() == "[]"
 
@@ -96,6 +106,7 @@ def test_codecs_do_not_print_beside_the_error(kind, tmp_path, capfd):
   pixels = np.random.default_rng(0).random((64, 64, 3))
   if kind == "exr":
     from expocm_jax.image_io import write_hdr
+
     write_hdr(path, pixels)
   else:
     Image.fromarray((pixels * 255).astype(np.uint8)).save(path, compression="jpeg")

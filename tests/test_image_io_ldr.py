@@ -25,16 +25,23 @@ def check(path, expected, tolerance=1e-7):
   np.testing.assert_allclose(image, expected, atol=tolerance)
 
 
-@pytest.mark.parametrize("fmt, options", [
-  ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})])
+@pytest.mark.parametrize(
+  "fmt, options",
+  [("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})],
+)
 def test_lossless_formats_whatever_the_suffix(fmt, options, tmp_path):
   Image.fromarray(BYTES).save(tmp_path / "a.jpg", fmt, **options)
   check(tmp_path / "a.jpg", BYTES / 255)
 
 
-@pytest.mark.parametrize("fmt, options", [
-  ("JPEG", {"quality": 97, "subsampling": 0}), ("WEBP", {"quality": 100}),
-  ("JPEG", {"quality": 97, "subsampling": 0, "progressive": True})])
+@pytest.mark.parametrize(
+  "fmt, options",
+  [
+    ("JPEG", {"quality": 97, "subsampling": 0}),
+    ("WEBP", {"quality": 100}),
+    ("JPEG", {"quality": 97, "subsampling": 0, "progressive": True}),
+  ],
+)
 def test_lossy_formats(fmt, options, tmp_path):
   ramp = np.linspace(0, 1, 64)[None, :, None] * np.ones((48, 1, 3)) * [1.0, 0.5, 0.2]
   Image.fromarray(np.rint(ramp * 255).astype(np.uint8)).save(tmp_path / "a", fmt, **options)
@@ -43,19 +50,33 @@ def test_lossy_formats(fmt, options, tmp_path):
 
 # The transforms of the EXIF specification: where the stored first row and column are seen.
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "TIFF", "PNG16", "TIFF16"])
-@pytest.mark.parametrize("orientation, sides", [
-  (1, "top left"), (2, "top right"), (3, "bottom right"), (4, "bottom left"),
-  (5, "left top"), (6, "right top"), (7, "right bottom"), (8, "left bottom")])
+@pytest.mark.parametrize(
+  "orientation, sides",
+  [
+    (1, "top left"),
+    (2, "top right"),
+    (3, "bottom right"),
+    (4, "bottom left"),
+    (5, "left top"),
+    (6, "right top"),
+    (7, "right bottom"),
+    (8, "left bottom"),
+  ],
+)
 def test_orientation(fmt, orientation, sides, tmp_path):
   stored = np.zeros((16, 32), np.uint8)
-  stored[:8] += 60     # row 0 is bright
+  stored[:8] += 60  # row 0 is bright
   stored[:, :16] += 120  # and column 0 more so
   exif = Image.Exif()
   exif[274] = orientation
   path = tmp_path / "a"
   if fmt == "TIFF16":
-    tifffile.imwrite(path, stored.astype(np.uint16) * 257, photometric="minisblack",
-                     extratags=[(274, 3, 1, orientation, True)])
+    tifffile.imwrite(
+      path,
+      stored.astype(np.uint16) * 257,
+      photometric="minisblack",
+      extratags=[(274, 3, 1, orientation, True)],
+    )
   elif fmt == "PNG16":
     plain = io.BytesIO()
     Image.fromarray(stored.astype(np.uint16) * 257).save(plain, "PNG", exif=exif)
@@ -64,8 +85,12 @@ def test_orientation(fmt, orientation, sides, tmp_path):
     options = {"quality": 100} if fmt == "JPEG" else {"lossless": True} if fmt == "WEBP" else {}
     Image.fromarray(stored).convert("RGB").save(path, fmt, exif=exif, **options)
   image = read_ldr(path)[..., 0]
-  halves = {"top": image[:len(image) // 2], "bottom": image[len(image) // 2:],
-            "left": image[:, :image.shape[1] // 2], "right": image[:, image.shape[1] // 2:]}
+  halves = {
+    "top": image[: len(image) // 2],
+    "bottom": image[len(image) // 2 :],
+    "left": image[:, : image.shape[1] // 2],
+    "right": image[:, image.shape[1] // 2 :],
+  }
   means = {side: float(half.mean()) for side, half in halves.items()}
   row, column = sides.split()
   opposite = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
@@ -85,9 +110,16 @@ def test_sixteen_bits_are_kept(tmp_path):
   check(tmp_path / "b.png", WORDS / 65535)
 
 
-@pytest.mark.parametrize("options", [
-  {}, {"compression": "zlib", "predictor": True}, {"planarconfig": "separate"},
-  {"bigtiff": True, "byteorder": ">"}, {"tile": (16, 16)}])
+@pytest.mark.parametrize(
+  "options",
+  [
+    {},
+    {"compression": "zlib", "predictor": True},
+    {"planarconfig": "separate"},
+    {"bigtiff": True, "byteorder": ">"},
+    {"tile": (16, 16)},
+  ],
+)
 def test_deep_tiff(options, tmp_path):
   data = np.moveaxis(WORDS, -1, 0) if "planarconfig" in options else WORDS
   tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", **options)
@@ -148,17 +180,30 @@ def test_too_many_pixels_are_refused_from_the_header(side, tmp_path, recwarn):
   assert inputs.MAX_PIXELS >= 100e6
 
 
-@pytest.mark.parametrize("make", [
-  *[lambda f=f, o=o: saved(f, o) for f, o in [
-    ("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {}), ("TIFF", {}),
-    ("TIFF", {"compression": "jpeg"})]],
-  lambda: imagecodecs.png_encode(np.tile(WORDS, (8, 8, 1))), lambda: deep_tiff()])
+@pytest.mark.parametrize(
+  "make",
+  [
+    *[
+      lambda f=f, o=o: saved(f, o)
+      for f, o in [
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("PNG", {}),
+        ("WEBP", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "jpeg"}),
+      ]
+    ],
+    lambda: imagecodecs.png_encode(np.tile(WORDS, (8, 8, 1))),
+    lambda: deep_tiff(),
+  ],
+)
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.9])
 def test_truncated_files_are_refused(make, share, tmp_path):
   path, data = tmp_path / "a.img", make()
   path.write_bytes(data)
   read_ldr(path)
-  path.write_bytes(data[:int(len(data) * share)])
+  path.write_bytes(data[: int(len(data) * share)])
   with pytest.raises(UserError, match="damaged or incomplete .*download it again") as error:
     read_ldr(path)
   assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)

@@ -17,9 +17,20 @@ PREDICTION = (TARGET + RNG.normal(0, 0.1, SHAPE)).astype(np.float32)  # some out
 WEIGHTS = RNG.dirichlet([0.5, 0.5, 0.5], SHAPE[:-1]).astype(np.float32)
 MASKS = ExposureMasks(*(WEIGHTS[..., i : i + 1] for i in range(3)))
 OTHER_OPTIONS = {
-  "kappa_l_lo": 2.0, "kappa_l_hi": 0.7, "kappa_c_hi": 1.5, "kappa_c_lo": 0.9, "lambda_l": 1.3,
-  "lambda_c": 0.4, "chroma_base": 0.0, "exponent": 2.0, "dark_threshold": 0.3,
-  "dark_softness": 0.05, "bright_threshold": 0.7, "bright_softness": 0.2, "specular_chroma": 12.0}
+  "kappa_l_lo": 2.0,
+  "kappa_l_hi": 0.7,
+  "kappa_c_hi": 1.5,
+  "kappa_c_lo": 0.9,
+  "lambda_l": 1.3,
+  "lambda_c": 0.4,
+  "chroma_base": 0.0,
+  "exponent": 2.0,
+  "dark_threshold": 0.3,
+  "dark_softness": 0.05,
+  "bright_threshold": 0.7,
+  "bright_softness": 0.2,
+  "specular_chroma": 12.0,
+}
 
 # Compiled once a shape, which is faster than one operation after the other.
 elc_loss = jax.jit(losses.elc_loss)
@@ -33,9 +44,23 @@ def lab64(x):
 
 
 def weights64(
-  ldr, masks, lab, *, kappa_l_lo=3.0, kappa_l_hi=1.0, kappa_c_hi=3.0, kappa_c_lo=0.5, lambda_l=1.0,
-  lambda_c=1.0, chroma_base=1.0, exponent=1.0, dark_threshold=0.2, dark_softness=0.1,
-  bright_threshold=0.8, bright_softness=0.1, specular_chroma=5.0,
+  ldr,
+  masks,
+  lab,
+  *,
+  kappa_l_lo=3.0,
+  kappa_l_hi=1.0,
+  kappa_c_hi=3.0,
+  kappa_c_lo=0.5,
+  lambda_l=1.0,
+  lambda_c=1.0,
+  chroma_base=1.0,
+  exponent=1.0,
+  dark_threshold=0.2,
+  dark_softness=0.1,
+  bright_threshold=0.8,
+  bright_softness=0.1,
+  specular_chroma=5.0,
 ):
   """Eq. 13-15, with the chroma base of well-exposed pixels."""
   y = np.float64(ldr) @ [0.2126, 0.7152, 0.0722]
@@ -44,17 +69,20 @@ def weights64(
   a_spec = 1 / (1 + np.hypot(lab[..., 1], lab[..., 2]) / specular_chroma)
   over, under, good = (np.float64(mask[..., 0]) for mask in masks)
   w_l = lambda_l * (1 + kappa_l_lo * s_y * under**exponent + kappa_l_hi * a_spec * over**exponent)
-  w_c = lambda_c * (kappa_c_hi * over**exponent * (1 - a_spec) * h_y
-                    + kappa_c_lo * under**exponent * (1 - s_y))
+  w_c = lambda_c * (
+    kappa_c_hi * over**exponent * (1 - a_spec) * h_y + kappa_c_lo * under**exponent * (1 - s_y)
+  )
   return w_l, w_c + lambda_c * chroma_base * good
 
 
 def pixel(ldr, region, lab):
   """(w_L, w_C) of one pixel that lies wholly in a region, by default options."""
-  masks = ExposureMasks(*(np.full((1, 1, 1), region == name, np.float32)
-                          for name in ("over", "under", "good")))
+  masks = ExposureMasks(
+    *(np.full((1, 1, 1), region == name, np.float32) for name in ("over", "under", "good"))
+  )
   weights = elc_weights(
-    np.full((1, 1, 3), ldr, np.float32), masks, np.float32(lab).reshape(1, 1, 3))
+    np.full((1, 1, 3), ldr, np.float32), masks, np.float32(lab).reshape(1, 1, 3)
+  )
   return weights.luminance.item(), weights.chroma.item()
 
 
@@ -89,8 +117,10 @@ def test_weights_and_loss_match_the_equations(options):
   np.testing.assert_allclose(got.chroma[..., 0], w_c, rtol=1e-5, atol=1e-6)
   d = lab_hat - lab
   for epsilon in (1e-3, 5.0):
-    expected = (w_l * np.sqrt(d[..., 0] ** 2 + epsilon**2)
-                + w_c * np.sqrt(d[..., 1] ** 2 + d[..., 2] ** 2 + epsilon**2)).mean((1, 2))
+    expected = (
+      w_l * np.sqrt(d[..., 0] ** 2 + epsilon**2)
+      + w_c * np.sqrt(d[..., 1] ** 2 + d[..., 2] ** 2 + epsilon**2)
+    ).mean((1, 2))
     loss = elc_loss(PREDICTION, TARGET, LDR, MASKS, epsilon=epsilon, **options)
     np.testing.assert_allclose(loss, expected, rtol=2e-5)
 
@@ -128,13 +158,16 @@ def test_uniform_weights_give_the_plain_lab_loss():
   d = lab_hat - lab
   expected = (np.abs(d[..., 0]) + np.hypot(d[..., 1], d[..., 2])).mean((1, 2))
   got = jax.jit(lambda *labs: losses.lab_loss(*labs, losses.uniform_weights(LDR), epsilon=1e-6))(
-    np.float32(lab_hat), np.float32(lab))
+    np.float32(lab_hat), np.float32(lab)
+  )
   np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("prediction, target", [
-  (0.0, 0.0), (1.0, 1.0), (0.5, 0.5), (0.0, 1.0), (1.5, -0.5), (TARGET, TARGET)],
-  ids=["black", "white", "grey", "black_white", "out_of_gamut", "identical"])
+@pytest.mark.parametrize(
+  "prediction, target",
+  [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5), (0.0, 1.0), (1.5, -0.5), (TARGET, TARGET)],
+  ids=["black", "white", "grey", "black_white", "out_of_gamut", "identical"],
+)
 def test_elc_gradients_are_finite(prediction, target):
   prediction, target = (np.broadcast_to(np.float32(x), SHAPE) for x in (prediction, target))
   assert np.isfinite(elc_gradient(prediction, target, LDR, MASKS)).all()
@@ -145,7 +178,8 @@ def test_weights_are_constants_for_the_gradient():
     return sum(jnp.sum(w) for w in losses.elc_weights(ldr, masks, lab))
 
   gradients = jax.jit(jax.grad(total, argnums=(0, 1, 2)))(
-    LDR, MASKS, lab64(TARGET).astype(np.float32))
+    LDR, MASKS, lab64(TARGET).astype(np.float32)
+  )
   for gradient in jax.tree.leaves(gradients):
     np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
 
@@ -154,4 +188,5 @@ def test_batched_equals_unbatched():
   whole = elc_loss(PREDICTION, TARGET, LDR, MASKS)
   single = ExposureMasks(*(mask[1] for mask in MASKS))
   np.testing.assert_allclose(
-    elc_loss(PREDICTION[1], TARGET[1], LDR[1], single), whole[1], rtol=1e-5)
+    elc_loss(PREDICTION[1], TARGET[1], LDR[1], single), whole[1], rtol=1e-5
+  )

@@ -29,8 +29,9 @@ def masks64(ldr, tau=0.02, q_lo=2.0, q_hi=98.0):
 def random_image(seed=0, shape=(16, 24, 3)):
   """Skewed like a photograph, with clipped pixels at both ends."""
   rng = np.random.default_rng(seed)
-  return np.clip(rng.uniform(-0.3, 1.4, shape[:-1] + (1,)) + rng.normal(0, 0.05, shape), 0, 1
-                 ).astype(np.float32)
+  return np.clip(
+    rng.uniform(-0.3, 1.4, shape[:-1] + (1,)) + rng.normal(0, 0.05, shape), 0, 1
+  ).astype(np.float32)
 
 
 @pytest.mark.parametrize("options", [{}, {"tau": 0.2, "q_lo": 10.0, "q_hi": 80.0}])
@@ -56,10 +57,17 @@ def test_bright_pixels_are_over_and_dark_ones_under():
   assert (np.diff(over) >= 0).all() and (np.diff(under) <= 0).all()
 
 
-@pytest.mark.parametrize("ldr", [
-  random_image(), np.zeros((4, 4, 3)), np.ones((4, 4, 3)), random_image(1, (1, 1, 3)),
-  np.full((4, 4, 3), 0.2) + 1e-7 * np.arange(16).reshape(4, 4, 1),
-], ids=["random", "black", "white", "pixel", "nearly_flat"])
+@pytest.mark.parametrize(
+  "ldr",
+  [
+    random_image(),
+    np.zeros((4, 4, 3)),
+    np.ones((4, 4, 3)),
+    random_image(1, (1, 1, 3)),
+    np.full((4, 4, 3), 0.2) + 1e-7 * np.arange(16).reshape(4, 4, 1),
+  ],
+  ids=["random", "black", "white", "pixel", "nearly_flat"],
+)
 def test_weights_sum_to_one_within_their_range_and_gradients_are_finite(ldr):
   ldr = np.float32(ldr)
   weights = np.stack(fast_masks(ldr))
@@ -85,8 +93,9 @@ def test_rounding_of_the_levels_does_not_decide_about_flat_images():
 
 
 def test_batched_equals_unbatched_and_a_part_uses_the_levels_of_the_whole():
-  images = np.stack([random_image(i) for i in range(3)]) * np.float32([1, 0.5, 0.2])[
-    :, None, None, None]
+  images = (
+    np.stack([random_image(i) for i in range(3)]) * np.float32([1, 0.5, 0.2])[:, None, None, None]
+  )
   batched = fast_masks(images)
   for i, image in enumerate(images):
     for got, expected in zip(batched, fast_masks(image)):

@@ -31,9 +31,12 @@ def mu_law64(x, mu=5000.0):
 
 def psnr64(pred, ref, peak, weights=None):
   weights = np.ones_like(ref[..., :1]) if weights is None else weights
-  return np.array([
-    10 * np.log10(peak**2 / np.average((p - r) ** 2, weights=np.repeat(w, 3, axis=-1)))
-    for p, r, w in zip(np.float64(pred), np.float64(ref), np.float64(weights))])
+  return np.array(
+    [
+      10 * np.log10(peak**2 / np.average((p - r) ** 2, weights=np.repeat(w, 3, axis=-1)))
+      for p, r, w in zip(np.float64(pred), np.float64(ref), np.float64(weights))
+    ]
+  )
 
 
 @pytest.mark.parametrize("weights", [None, region()], ids=["all", "region"])
@@ -65,9 +68,11 @@ def test_a_binary_region_sees_nothing_else():
   spoiled = np.where(inside > 0, pred, pred + 9).astype(np.float32)
   for metric in (psnr_mu, delta_e_mean):
     np.testing.assert_array_equal(
-      metric(pred, ref, weights=inside), metric(spoiled, ref, weights=inside))
+      metric(pred, ref, weights=inside), metric(spoiled, ref, weights=inside)
+    )
   np.testing.assert_allclose(
-    psnr_mu(pred, ref, weights=inside), psnr_mu(pred[:, :3], ref[:, :3]), rtol=1e-6)
+    psnr_mu(pred, ref, weights=inside), psnr_mu(pred[:, :3], ref[:, :3]), rtol=1e-6
+  )
 
 
 @pytest.mark.parametrize("scale", [1.0, 300.0])

@@ -13,8 +13,9 @@ SIZE = (24, 32)
 
 def srgb(linear):
   linear = np.clip(linear, 0.0, 1.0)
-  return np.where(linear <= 0.0031308, 12.92 * linear,
-                  1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
+  return np.where(
+    linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
+  )
 
 
 def scene(seed, size=SIZE):
@@ -95,9 +96,10 @@ def test_ntire21_is_decoded_to_linear(tmp_path):
 
 def test_splits_are_disjoint_complete_and_stable(tmp_path):
   make_folders(tmp_path, stems=[f"s{i:02d}" for i in range(10)])
-  names = {split: {pair.name for pair in PairFolder(tmp_path, split=split,
-                                                    validation_share=0.2).pairs}
-           for split in ("train", "validation", "test", "all")}
+  names = {
+    split: {pair.name for pair in PairFolder(tmp_path, split=split, validation_share=0.2).pairs}
+    for split in ("train", "validation", "test", "all")
+  }
   assert len(names["validation"]) == 2
   assert not names["train"] & names["validation"]
   assert names["train"] | names["validation"] == names["all"] == names["test"]
@@ -130,9 +132,9 @@ def test_gain_is_robust_to_outliers_and_ignores_clipped_pixels():
 def test_gain_of_degenerate_images():
   ones = np.ones((8, 8, 3), np.float32)
   assert clip_gain(ones, 5 * ones) == pytest.approx(0.2)  # clipped throughout
-  assert clip_gain(0 * ones, 5 * ones) == 1.0             # nothing to measure on
+  assert clip_gain(0 * ones, 5 * ones) == 1.0  # nothing to measure on
   assert clip_gain(0.5 * ones, 0 * ones) == 1.0
-  dim = clip_gain(0.05 * ones, ones)                      # dark, yet above the noise
+  dim = clip_gain(0.05 * ones, ones)  # dark, yet above the noise
   assert dim == pytest.approx(((0.05 + 0.055) / 1.055) ** 2.4, rel=1e-4)
 
 
@@ -171,7 +173,9 @@ def break_ground_truth(root):
   (root / "0001_gt.png").unlink()
 
 
-@pytest.mark.parametrize("break_it, culprit, problem", [
+@pytest.mark.parametrize(
+  "break_it, culprit, problem",
+  [
     (lambda root: None, "", "no LDR/HDR pairs"),
     (break_counts, "LDR_in/b.png", "no partner (2 images in LDR_in, 1 in HDR_gt)"),
     (break_half, "", "LDR_in but not its other half"),
@@ -180,7 +184,8 @@ def break_ground_truth(root):
     (break_size, "HDR_gt/a.hdr", "32x24"),
     (break_ratio, "0001_alignratio.npy", ".npy format"),
     (break_ground_truth, "0001_gt.png", "missing"),
-])
+  ],
+)
 def test_mistakes_are_told_in_one_line(tmp_path, break_it, culprit, problem):
   break_it(tmp_path)
   with pytest.raises(UserError) as error:

@@ -40,24 +40,28 @@ def reference_view(image, *, size, fov, yaw, pitch, roll):
       row = (0.5 - math.asin(y / math.sqrt(x * x + y * y + z * z)) / math.pi) * height - 0.5
       r, c = math.floor(row), math.floor(column)
       a, b = row - r, column - c
-      out[i, j] = ((1 - a) * ((1 - b) * pixel(r, c) + b * pixel(r, c + 1))
-                   + a * ((1 - b) * pixel(r + 1, c) + b * pixel(r + 1, c + 1)))
+      out[i, j] = (1 - a) * ((1 - b) * pixel(r, c) + b * pixel(r, c + 1)) + a * (
+        (1 - b) * pixel(r + 1, c) + b * pixel(r + 1, c + 1)
+      )
   return out
 
 
-@pytest.mark.parametrize("yaw, pitch, roll, fov", [
-    (0, 0, 0, 60), (177, -30, 5, 60), (-120, 80, -20, 90), (45, -88, 0, 100), (0, 90, 0, 50)])
+@pytest.mark.parametrize(
+  "yaw, pitch, roll, fov",
+  [(0, 0, 0, 60), (177, -30, 5, 60), (-120, 80, -20, 90), (45, -88, 0, 100), (0, 90, 0, 50)],
+)
 def test_agrees_with_the_reference(scene, yaw, pitch, roll, fov):
-  view = panorama.perspective_view(
-      scene, size=SIZE, fov=fov, yaw=yaw, pitch=pitch, roll=roll)
+  view = panorama.perspective_view(scene, size=SIZE, fov=fov, yaw=yaw, pitch=pitch, roll=roll)
   expected = reference_view(scene, size=SIZE, fov=fov, yaw=yaw, pitch=pitch, roll=roll)
   assert view.dtype == np.float32
   np.testing.assert_allclose(view, expected, atol=2e-4)
 
 
 def test_a_full_turn_changes_nothing(scene):
-  views = [panorama.perspective_view(scene, size=SIZE, fov=70, yaw=yaw, pitch=20, roll=3)
-           for yaw in (100, 460, -260)]
+  views = [
+    panorama.perspective_view(scene, size=SIZE, fov=70, yaw=yaw, pitch=20, roll=3)
+    for yaw in (100, 460, -260)
+  ]
   np.testing.assert_allclose(views[1], views[0], atol=1e-5)
   np.testing.assert_allclose(views[2], views[0], atol=1e-5)
 
@@ -89,25 +93,30 @@ def test_the_senses_of_the_angles():
     angles = {"yaw": 0, "pitch": 0, "roll": 0, **angles}
     return panorama.perspective_view(image, size=(5, 5), fov=30, **angles)
 
-  assert centre(yaw=20)[2, 2, 0] > 0.05    # to the right
+  assert centre(yaw=20)[2, 2, 0] > 0.05  # to the right
   assert centre(pitch=20)[2, 2, 1] > 0.05  # up
   assert centre()[2, 4, 0] > centre()[2, 0, 0] and centre()[0, 2, 1] > centre()[4, 2, 1]
-  rolled = centre(roll=20)[2, :, 1]        # clockwise: the right side looks further down
+  rolled = centre(roll=20)[2, :, 1]  # clockwise: the right side looks further down
   assert rolled[4] < rolled[0]
 
 
 def test_half_precision_is_read_as_it_is(scene):
   half = scene.astype(np.float16)
   options = {"size": SIZE, "fov": 80, "yaw": 10, "pitch": 10, "roll": 0}
-  np.testing.assert_array_equal(panorama.perspective_view(half, **options),
-                                panorama.perspective_view(half.astype(np.float32), **options))
+  np.testing.assert_array_equal(
+    panorama.perspective_view(half, **options),
+    panorama.perspective_view(half.astype(np.float32), **options),
+  )
 
 
 def test_a_sun_keeps_its_energy_when_minified():
   image = np.zeros((256, 512, 3), np.float16)
   image[100, 200] = 1e4
   for source in (image, resample.pyramid(image)):
-    sums = [panorama.perspective_view(
-        source, size=(24, 24), fov=90, yaw=yaw, pitch=19, roll=0)[..., 0].sum()
-            for yaw in np.linspace(-46, -34, 25)]
+    sums = [
+      panorama.perspective_view(source, size=(24, 24), fov=90, yaw=yaw, pitch=19, roll=0)[
+        ..., 0
+      ].sum()
+      for yaw in np.linspace(-46, -34, 25)
+    ]
     assert np.std(sums) < 0.12 * np.mean(sums)  # one tap per pixel: 2.5 times the mean

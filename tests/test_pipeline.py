@@ -57,8 +57,9 @@ def pair_folder(tmp_path):
 def test_batches_have_the_promised_shapes_and_ranges(reference):
   for batch in reference:
     assert set(batch) == {"ldr", "hdr"}
-    assert all(value.shape == (4, 16, 16, 3) and value.dtype == np.float32
-               for value in batch.values())
+    assert all(
+      value.shape == (4, 16, 16, 3) and value.dtype == np.float32 for value in batch.values()
+    )
     assert 0.0 <= batch["ldr"].min() and batch["ldr"].max() <= 1.0
     assert 0.0 <= batch["hdr"].min() and 1.0 < batch["hdr"].max() <= 16.0
   assert not np.array_equal(reference[0]["hdr"], reference[1]["hdr"])
@@ -117,8 +118,10 @@ def test_every_record_comes_once_an_epoch_in_a_new_order(pair_folder):
 
 def test_processes_share_the_records(pair_folder):
   config = pairs_config(pair_folder)
-  batches = [take(pipeline.make_train_iterator(config, process_index=i, process_count=2), 3)
-             for i in range(2)]
+  batches = [
+    take(pipeline.make_train_iterator(config, process_index=i, process_count=2), 3)
+    for i in range(2)
+  ]
   assert batches[0][0]["ldr"].shape == (2, 24, 24, 3)
   first, second = (identify(config, part) for part in batches)  # 3 x 2 records: their epoch
   assert sorted(first + second) == list(range(12))
@@ -127,8 +130,9 @@ def test_processes_share_the_records(pair_folder):
 def test_processes_draw_other_views(monkeypatch):
   monkeypatch.setattr(pipeline.procedural, "ProceduralScenes", OneScene)
   config = make_config()
-  views = [next(pipeline.make_train_iterator(config, process_index=i, process_count=2))
-           for i in range(2)]
+  views = [
+    next(pipeline.make_train_iterator(config, process_index=i, process_count=2)) for i in range(2)
+  ]
   for one, other in itertools.product(*(part["hdr"] for part in views)):
     assert not np.allclose(one, other)
 
@@ -194,11 +198,14 @@ def test_test_records_take_views_and_a_size(pair_folder):
   assert len(whole) == 12 and whole[0]["ldr"].shape == (20, 24, 3)
 
 
-@pytest.mark.parametrize("change, message", [
+@pytest.mark.parametrize(
+  "change, message",
+  [
     ({"data": {"source": "web"}}, "data.source=web: unknown"),
     ({"data": {"source": "pairs", "root": ""}}, "config.data.root: empty"),
     ({"train": {"batch_size": 5}}, "not a multiple of 2"),
-])
+  ],
+)
 def test_mistakes_in_the_config(change, message):
   config = make_config()
   config.update(change)
@@ -240,7 +247,13 @@ if __name__ == "__main__":
   os.kill(os.getpid(), signal.SIGKILL)
 """)
   # Returns once the worker, which holds the pipes too, has ended.
-  done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False,
-                        timeout=120, env=dict(os.environ, PYTHONPATH=str(ROOT)))
+  done = subprocess.run(
+    [sys.executable, script],
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=120,
+    env=dict(os.environ, PYTHONPATH=str(ROOT)),
+  )
   assert done.stdout.strip() == "(2, 16, 16, 3)", done.stderr
   assert done.returncode == -signal.SIGKILL

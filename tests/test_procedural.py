@@ -34,8 +34,9 @@ def test_ten_stops_and_more(scenes):
 def test_a_scene_depends_on_the_seed_and_its_number_alone(scenes):
   again = procedural.ProceduralScenes(100, seed=3, size=(64, 128))
   np.testing.assert_array_equal(again[4]["radiance"], scenes[4]["radiance"])
-  np.testing.assert_array_equal(pickle.loads(pickle.dumps(scenes))[4]["radiance"],
-                                scenes[4]["radiance"])
+  np.testing.assert_array_equal(
+    pickle.loads(pickle.dumps(scenes))[4]["radiance"], scenes[4]["radiance"]
+  )
   other = procedural.ProceduralScenes(6, seed=4, size=(64, 128))
   seen = {source[i]["radiance"].tobytes() for source in (scenes, other) for i in range(6)}
   assert len(seen) == 12
@@ -53,7 +54,11 @@ def test_no_seam_where_the_columns_wrap():
 def test_photographs_of_them_lose_highlights(scenes):
   lost = []
   for index in range(6):
-    out = camera.photograph(scenes[index], np.random.default_rng(index), size=32,
-                            camera=camera.Camera(clipped_share=(0.02, 0.1)))
+    out = camera.photograph(
+      scenes[index],
+      np.random.default_rng(index),
+      size=32,
+      camera=camera.Camera(clipped_share=(0.02, 0.1)),
+    )
     lost.append((out["hdr"].max(axis=-1) > 1).mean())
   assert 0.01 < np.mean(lost) < 0.11

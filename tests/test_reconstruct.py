@@ -10,14 +10,14 @@ from PIL import Image
 
 from configs import default
 from expocm_jax import (
-    demo,
-    export,
-    image_io,
-    masks,
-    preview,
-    reconstruct,
-    tiling,
-    weights,
+  demo,
+  export,
+  image_io,
+  masks,
+  preview,
+  reconstruct,
+  tiling,
+  weights,
 )
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
@@ -36,8 +36,12 @@ def params(config):
   """Random everywhere, the last layer included: an untrained network would ignore its input."""
   shapes = jax.eval_shape(Method.from_config(config).init_params, jax.random.key(0))
   rng = np.random.default_rng(1)
-  return jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape, np.float32)
-                      / max(1.0, np.prod(leaf.shape[:-1])) ** 0.5, shapes)
+  return jax.tree.map(
+    lambda leaf: (
+      rng.standard_normal(leaf.shape, np.float32) / max(1.0, np.prod(leaf.shape[:-1])) ** 0.5
+    ),
+    shapes,
+  )
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +69,16 @@ def untiled(config, params, ldr):
   def call(x, t, key):
     levels = masks.exposure_levels(ldr[None], q_lo=method.q_lo, q_hi=method.q_hi)
     noise = tiling.noise_window(key, jnp.full(2, -margin, jnp.int32), wide.shape[1:3])
-    return method.restart(params, x, method.encode_ldr(wide), noise[None], t,
-                          method.masks_from_levels(wide, levels))
+    return method.restart(
+      params, x, method.encode_ldr(wide), noise[None], t, method.masks_from_levels(wide, levels)
+    )
 
   def run(steps, seed):
     x, key = wide, jax.random.fold_in(jax.random.key(seed), 0)
     for step in range(steps):
       x = call(x, jnp.full(1, 1.0 - step / steps), jax.random.fold_in(key, step))
-    return np.asarray(method.decode(x))[0, margin:-margin - 3, margin:-margin - 5]
+    return np.asarray(method.decode(x))[0, margin : -margin - 3, margin : -margin - 5]
+
   return run
 
 
@@ -134,11 +140,18 @@ def test_other_types_mean_the_same(small, ldr, dtype):
   np.testing.assert_allclose(small(image[:50, :50]), small(stored[:50, :50]), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("image, problem", [
-    (np.zeros((4, 4)), "H, W, 3"), (np.zeros((4, 4, 4)), "H, W, 3"),
-    (np.zeros((0, 4, 3)), "H, W, 3"), (np.zeros((4, 4, 3), int), "uint8"),
-    (np.full((4, 4, 3), np.nan), "nan"), (np.full((4, 4, 3), 255.0), "1/255"),
-    (np.full((4, 4, 3), -0.1), "0.1")])
+@pytest.mark.parametrize(
+  "image, problem",
+  [
+    (np.zeros((4, 4)), "H, W, 3"),
+    (np.zeros((4, 4, 4)), "H, W, 3"),
+    (np.zeros((0, 4, 3)), "H, W, 3"),
+    (np.zeros((4, 4, 3), int), "uint8"),
+    (np.full((4, 4, 3), np.nan), "nan"),
+    (np.full((4, 4, 3), 255.0), "1/255"),
+    (np.full((4, 4, 3), -0.1), "0.1"),
+  ],
+)
 def test_arrays_that_are_no_photo(small, image, problem):
   with pytest.raises(ValueError, match=problem):
     small(image)
@@ -162,15 +175,27 @@ def test_program_writes_what_python_returns(weights_file, small, ldr, tmp_path, 
   photo.parent.mkdir()
   stored = np.round(ldr[:60, :60] * 255).astype(np.uint8)
   Image.fromarray(stored).save(photo)
-  files = reconstruct.main(input=photo, output=output, weights=weights_file, seed=3, samples=2,
-                           formats=("exr", "hdr"), exr_dtype="float")
+  files = reconstruct.main(
+    input=photo,
+    output=output,
+    weights=weights_file,
+    seed=3,
+    samples=2,
+    formats=("exr", "hdr"),
+    exr_dtype="float",
+  )
   assert sorted(file.name for file in output.iterdir()) == [
-      "a b.exr", "a b.hdr", "a b.preview.png", "a b.std.exr"]
+    "a b.exr",
+    "a b.hdr",
+    "a b.preview.png",
+    "a b.std.exr",
+  ]
   assert files == [output / "a b.exr", output / "a b.hdr"]
   expected = small.reconstruct(stored, seed=3, samples=2)
   np.testing.assert_allclose(image_io.read_hdr(files[0]), expected.hdr, rtol=1e-4, atol=1e-5)
-  np.testing.assert_allclose(image_io.read_hdr(output / "a b.std.exr"), expected.std,
-                             rtol=1e-3, atol=1e-4)
+  np.testing.assert_allclose(
+    image_io.read_hdr(output / "a b.std.exr"), expected.std, rtol=1e-3, atol=1e-4
+  )
   assert np.abs(image_io.read_hdr(files[1]) - expected.hdr).max() < 0.01 * expected.hdr.max()
   line = capsys.readouterr().out
   assert "60 x 60" in line and "stops" in line and "1.0 = where the photo clips" in line
@@ -193,11 +218,19 @@ def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, caps
   assert "failed" not in str(caught.value)
 
 
-@pytest.mark.parametrize("change, problem", [
-    ({"input": "missing.jpg"}, "missing.jpg"), ({"output": "photo.png"}, "names a file"),
-    ({"output": "out.exr"}, "names a file"), ({"output": "photo.png/below"}, "cannot be written"),
-    ({"formats": ("jpg",)}, "jpg"), ({"exr_dtype": "int"}, "int"), ({"steps": 0}, "steps"),
-    ({"weights": "missing"}, "missing")])
+@pytest.mark.parametrize(
+  "change, problem",
+  [
+    ({"input": "missing.jpg"}, "missing.jpg"),
+    ({"output": "photo.png"}, "names a file"),
+    ({"output": "out.exr"}, "names a file"),
+    ({"output": "photo.png/below"}, "cannot be written"),
+    ({"formats": ("jpg",)}, "jpg"),
+    ({"exr_dtype": "int"}, "int"),
+    ({"steps": 0}, "steps"),
+    ({"weights": "missing"}, "missing"),
+  ],
+)
 def test_what_cannot_be_done(weights_file, tmp_path, monkeypatch, change, problem):
   monkeypatch.chdir(tmp_path)
   Image.new("RGB", (9, 5)).save("photo.png")
@@ -209,8 +242,9 @@ def test_what_cannot_be_done(weights_file, tmp_path, monkeypatch, change, proble
 
 
 def test_names_never_collide():
-  photos = [pathlib.Path(name) for name in
-            ("a.png", "b/a.png", "A.jpg", "a_png.tif", "c.x.jpg", "c.x.png")]
+  photos = [
+    pathlib.Path(name) for name in ("a.png", "b/a.png", "A.jpg", "a_png.tif", "c.x.jpg", "c.x.png")
+  ]
   names = reconstruct._output_names(photos)
   assert list(names) == photos
   assert len({name.casefold() for name in names.values()}) == len(photos)

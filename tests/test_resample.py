@@ -37,8 +37,9 @@ def test_pyramid_levels(image):
   assert levels[0].shape == image.shape
   assert all(level.dtype == np.float16 and level.flags.c_contiguous for level in levels)
   for level in levels:
-    np.testing.assert_allclose(level.mean(axis=(0, 1), dtype=np.float64),
-                               image.mean(axis=(0, 1)), rtol=2e-3)
+    np.testing.assert_allclose(
+      level.mean(axis=(0, 1), dtype=np.float64), image.mean(axis=(0, 1)), rtol=2e-3
+    )
   assert sum(level.nbytes for level in levels) < 2 * levels[0].nbytes
 
 

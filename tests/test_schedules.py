@@ -19,7 +19,8 @@ def test_original_curriculum_is_the_published_formula(n_start, n_end, total):
   steps = [0, 1, total // 7, total // 3, total // 2, total - 1]
   expected = [
     math.ceil(math.sqrt(k / total * ((n_end + 1) ** 2 - n_start**2) + n_start**2) - 1) + 1
-    for k in steps]
+    for k in steps
+  ]
   got = schedules.original_steps(jnp.array(steps), total=total, n_start=n_start, n_end=n_end)
   np.testing.assert_array_equal(got, expected)
   assert expected[0] == n_start and got.dtype == jnp.int32
@@ -31,7 +32,8 @@ def test_improved_curriculum_doubles_as_published():
   table = [11, 21, 41, 81, 161, 321, 641, 1281]
   for offset in (0, period - 1):
     got = schedules.improved_steps(
-      jnp.arange(8) * period + offset, total=total, n_start=10, n_end=1280)
+      jnp.arange(8) * period + offset, total=total, n_start=10, n_end=1280
+    )
     np.testing.assert_array_equal(got, table)
 
 
@@ -99,7 +101,8 @@ def test_the_anchored_share_can_be_nothing_or_everything():
   t, t_prev = jnp.full(8, 0.6), jnp.full(8, 0.4)
   np.testing.assert_array_equal(schedules.anchor_pairs(t, t_prev, fraction=0.0), (t, t_prev))
   np.testing.assert_array_equal(
-    schedules.anchor_pairs(t, t_prev, fraction=1.0), (np.ones(8), np.zeros(8)))
+    schedules.anchor_pairs(t, t_prev, fraction=1.0), (np.ones(8), np.zeros(8))
+  )
 
 
 def test_inference_starts_at_one_and_descends_evenly():

@@ -34,9 +34,10 @@ def plain(tmp_path_factory):
 def indexed(tmp_path):
   fill(tmp_path, [f"{name}.exr" for name in "abcdefgh"])
   (tmp_path / "index.csv").write_text(
-      "file,split,split_group,projection\n"
-      "a.exr,train,one,panorama\nb.exr,train,one,photo\nc.exr,train,two,\nd.exr,train,two,\n"
-      "e.exr,train,three,\nf.exr,train,,\ng.exr,test,,\n")
+    "file,split,split_group,projection\n"
+    "a.exr,train,one,panorama\nb.exr,train,one,photo\nc.exr,train,two,\nd.exr,train,two,\n"
+    "e.exr,train,three,\nf.exr,train,,\ng.exr,test,,\n"
+  )
   return tmp_path
 
 
@@ -52,8 +53,10 @@ def test_scenes_are_read_in_order(plain):
     assert scene["name"] == name and scene["panorama"] is True
     assert scene["radiance"].dtype == np.float16 and scene["radiance"].shape == (16, 32, 3)
     assert scene["levels"][0] is scene["radiance"]
-  np.testing.assert_array_equal(folder[folder.names.index("scene03")]["radiance"],
-                                folder[folder.names.index("scene03")]["radiance"])
+  np.testing.assert_array_equal(
+    folder[folder.names.index("scene03")]["radiance"],
+    folder[folder.names.index("scene03")]["radiance"],
+  )
   values = {float(folder[i]["radiance"].max()) for i in range(20)}
   assert values == set(range(1, 21))
   with pytest.raises(IndexError):
@@ -90,6 +93,7 @@ def test_projection(indexed, tmp_path_factory):
   def panoramas(**options):
     folder = sources.HdrFolder(indexed, split="all", **options)
     return [folder[i]["panorama"] for i in range(3)]
+
   assert panoramas() == [True, False, True]  # as told, as told, by shape
   assert panoramas(projection="panorama") == [True] * 3
   assert panoramas(projection="photo") == [False] * 3
@@ -143,17 +147,22 @@ def test_half_precision_clips_suns_and_keeps_black():
   assert not sources.to_half(image(0.0)).any()
 
 
-@pytest.mark.parametrize("options, problem", [
+@pytest.mark.parametrize(
+  "options, problem",
+  [
     ({"split": "dev"}, "unknown split 'dev'"),
     ({"projection": "cube"}, "unknown projection 'cube'"),
     ({"validation_share": 1.0}, "validation_share is 1.0"),
-])
+  ],
+)
 def test_wrong_options(plain, options, problem):
   with pytest.raises(UserError, match=problem):
     sources.HdrFolder(plain, **options)
 
 
-@pytest.mark.parametrize("text, problem", [
+@pytest.mark.parametrize(
+  "text, problem",
+  [
     ("file,split\nmissing.exr,train\n", "line 2 names 'missing.exr'"),
     ("file,split\na.exr,train\nb.exr,holdout\n", "unknown split 'holdout' in line 3"),
     ("file,projection\na.exr,photo\n", "no column split"),
@@ -161,7 +170,8 @@ def test_wrong_options(plain, options, problem):
     ("file,split\na.exr,train\n", "no image in split 'test' of 1"),
     ("file,split\n", "no .exr or .hdr files"),
     ("", "no column file, split"),
-])
+  ],
+)
 def test_wrong_index(tmp_path, text, problem):
   fill(tmp_path, ["a.exr", "b.exr"])
   (tmp_path / "index.csv").write_text(text)

@@ -20,18 +20,19 @@ def test_reflection_is_numpys(size, margin):
 def test_reflection_goes_on_without_limit(size):
   far = tiling.reflect_indices(-50, 50, size)
   assert far.min() == 0 and far.max() == size - 1
-  np.testing.assert_array_equal(far[50:50 + size], np.arange(size))
+  np.testing.assert_array_equal(far[50 : 50 + size], np.arange(size))
   np.testing.assert_array_equal(far[1:51], far[50:100][::-1])  # mirrored about position 0
 
 
-@pytest.mark.parametrize("height, width, radius", [(1, 1, 3), (130, 61, 71), (700, 1900, 120),
-                                                   (1, 100_000, 64)])
+@pytest.mark.parametrize(
+  "height, width, radius", [(1, 1, 3), (130, 61, 71), (700, 1900, 120), (1, 100_000, 64)]
+)
 def test_tiles_cover_every_pixel_once(height, width, radius):
   layout = tiling.layout(height, width, radius)
   count = np.zeros((height, width), np.uint8)
   for row, column in layout.corners:
     assert row < height and column < width  # none lies wholly outside
-    count[row:row + layout.tile[0], column:column + layout.tile[1]] += 1
+    count[row : row + layout.tile[0], column : column + layout.tile[1]] += 1
   assert (count == 1).all()
   assert radius <= layout.halo < radius + 8
   assert all(side % 8 == 0 for side in layout.window)
@@ -56,7 +57,7 @@ def test_window_is_the_reflected_image():
   margin = ((layout.halo, 200), (layout.halo, 200), (0, 0))
   whole = np.pad(image, margin, mode="reflect")
   for row, column in layout.corners:
-    expected = whole[row:row + layout.window[0], column:column + layout.window[1]]
+    expected = whole[row : row + layout.window[0], column : column + layout.window[1]]
     np.testing.assert_array_equal(tiling.cut_window(image, (row, column), layout), expected)
 
 

@@ -13,9 +13,11 @@ def test_mu_law_matches_its_formula(mu):
   x = np.concatenate([np.linspace(0, 1, 101), 10.0 ** np.arange(-12, 0)]).astype(np.float32)
   wide = np.float64(x)
   np.testing.assert_allclose(
-    tonemap.mu_law(x, mu=mu), np.log1p(mu * wide) / np.log1p(mu), rtol=2e-6)
+    tonemap.mu_law(x, mu=mu), np.log1p(mu * wide) / np.log1p(mu), rtol=2e-6
+  )
   np.testing.assert_allclose(
-    tonemap.inverse_mu_law(x, mu=mu), np.expm1(wide * np.log1p(mu)) / mu, rtol=4e-6)
+    tonemap.inverse_mu_law(x, mu=mu), np.expm1(wide * np.log1p(mu)) / mu, rtol=4e-6
+  )
 
 
 def test_mu_law_maps_the_unit_interval_onto_itself():
@@ -26,7 +28,8 @@ def test_mu_law_maps_the_unit_interval_onto_itself():
 
 def test_mu_law_round_trip_for_all_signs():
   np.testing.assert_allclose(
-    tonemap.inverse_mu_law(tonemap.mu_law(EDGES)), EDGES, rtol=1e-5, atol=1e-12)
+    tonemap.inverse_mu_law(tonemap.mu_law(EDGES)), EDGES, rtol=1e-5, atol=1e-12
+  )
   np.testing.assert_array_equal(tonemap.mu_law(-EDGES), -tonemap.mu_law(EDGES))
 
 
@@ -42,8 +45,15 @@ def test_pu21_check_values():
 
 
 def test_pu21_matches_float64_is_monotonic_and_clips():
-  p = [0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204,
-       596.3148142]
+  p = [
+    0.353487901,
+    0.3734658629,
+    8.277049286e-05,
+    0.9062562627,
+    0.09150303166,
+    0.9099517204,
+    596.3148142,
+  ]
   y = np.geomspace(0.005, 1e4, 300)
   z = y ** p[3]
   expected = np.maximum(p[6] * (((p[0] + p[1] * z) / (1 + p[2] * z)) ** p[4] - p[5]), 0)
@@ -54,8 +64,7 @@ def test_pu21_matches_float64_is_monotonic_and_clips():
   np.testing.assert_allclose(outside, expected[[0, 0, -1]], atol=1e-3)
 
 
-@pytest.mark.parametrize(
-  "function", [tonemap.mu_law, tonemap.inverse_mu_law, tonemap.pu21_encode])
+@pytest.mark.parametrize("function", [tonemap.mu_law, tonemap.inverse_mu_law, tonemap.pu21_encode])
 def test_gradients_are_finite_dtype_is_kept_and_integers_are_refused(function):
   assert jax.eval_shape(function, EDGES).dtype == jnp.float32
   assert np.isfinite(jax.jit(jax.grad(lambda x: function(x).sum()))(EDGES)).all()

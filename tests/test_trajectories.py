@@ -12,8 +12,14 @@ NOISE = RNG.normal(size=SHAPE).astype(np.float32)
 WEIGHTS = RNG.dirichlet([1, 1, 1], SHAPE[:-1]).astype(np.float32)
 MASKS = masks.ExposureMasks(*(WEIGHTS[..., i : i + 1] for i in range(3)))
 T = np.float32([0.1, 0.5, 0.9])
-OTHER_OPTIONS = {"sigma_over": 0.9, "sigma_under": 0.3, "sigma_good": 0.1, "lambda_under": 0.5,
-                 "blur_sigma": 1.0, "blur_radius": 3}
+OTHER_OPTIONS = {
+  "sigma_over": 0.9,
+  "sigma_under": 0.3,
+  "sigma_good": 0.1,
+  "lambda_under": 0.5,
+  "blur_sigma": 1.0,
+  "blur_radius": 3,
+}
 
 # Compiled once a shape, which is faster than one operation after the other.
 eact_state = jax.jit(trajectories.eact_state, static_argnames=tuple(OTHER_OPTIONS))
@@ -22,11 +28,26 @@ low_pass = jax.jit(trajectories.low_pass)
 
 def blur64(image, sigma=2.0, radius=4):
   return ndimage.gaussian_filter(
-    np.float64(image), sigma=(sigma, sigma, 0), mode="mirror", truncate=radius / sigma)
+    np.float64(image), sigma=(sigma, sigma, 0), mode="mirror", truncate=radius / sigma
+  )
 
 
-def mixture64(x0, y, noise, t, over, under, good, *, sigma_over=0.6, sigma_under=0.5,
-              sigma_good=0.25, lambda_under=1.0, blur_sigma=2.0, blur_radius=4):
+def mixture64(
+  x0,
+  y,
+  noise,
+  t,
+  over,
+  under,
+  good,
+  *,
+  sigma_over=0.6,
+  sigma_under=0.5,
+  sigma_good=0.25,
+  lambda_under=1.0,
+  blur_sigma=2.0,
+  blur_radius=4,
+):
   """Eq. 8-11 region by region, for a batch."""
   x0, y, noise, over, under, good = (np.float64(a) for a in (x0, y, noise, over, under, good))
   t = np.float64(t)[:, None, None, None]
@@ -88,8 +109,7 @@ def test_low_pass_matches_scipy_also_below_its_radius(size):
 
 def test_low_pass_keeps_flat_images_and_treats_images_of_a_batch_apart():
   np.testing.assert_allclose(low_pass(np.full((5, 4, 3), 0.3, np.float32)), 0.3, rtol=1e-6)
-  np.testing.assert_allclose(
-    low_pass(Y), [low_pass(image) for image in Y], atol=1e-7)
+  np.testing.assert_allclose(low_pass(Y), [low_pass(image) for image in Y], atol=1e-7)
 
 
 def test_unbatched_equals_batched():

@@ -8,8 +8,9 @@ from input_pipeline import transforms
 
 def indexed_pair(height, width):
   """A pair whose pixels tell where they come from; hdr = 40 * ldr."""
-  ldr = np.stack(np.meshgrid(np.arange(height) / 100, np.arange(width) / 100, [0.5],
-                             indexing="ij"), axis=-1)[..., 0, :]
+  ldr = np.stack(
+    np.meshgrid(np.arange(height) / 100, np.arange(width) / 100, [0.5], indexing="ij"), axis=-1
+  )[..., 0, :]
   return {"ldr": ldr.astype(np.float32), "hdr": (40 * ldr).astype(np.float32)}
 
 

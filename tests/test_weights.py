@@ -59,12 +59,17 @@ def test_damage_is_noticed(saved, tmp_path):
   data = bytearray(saved[0].read_bytes())
   data[-5] ^= 1
   (tmp_path / "flipped.safetensors").write_bytes(data)
-  (tmp_path / "short.safetensors").write_bytes(data[:len(data) // 2])
+  (tmp_path / "short.safetensors").write_bytes(data[: len(data) // 2])
   (tmp_path / "empty.safetensors").write_bytes(b"")
   (tmp_path / "text.safetensors").write_text("hello, I am a text file of some length")
-  for name, problem in (("flipped", "checksum"), ("short", "not a readable"),
-                        ("empty", "not a readable"), ("text", "not a readable"),
-                        ("none", "no such"), (".", "a folder")):
+  for name, problem in (
+    ("flipped", "checksum"),
+    ("short", "not a readable"),
+    ("empty", "not a readable"),
+    ("text", "not a readable"),
+    ("none", "no such"),
+    (".", "a folder"),
+  ):
     path = tmp_path if name == "." else tmp_path / f"{name}.safetensors"
     with pytest.raises(UserError, match=problem) as caught:
       weights.load_weights(path)
@@ -89,17 +94,28 @@ def with_nan(tensors):
   return tensors | {name: np.full_like(tensors[name], np.nan)}
 
 
-@pytest.mark.parametrize("change, problem", [
-    (without_first, "lacks tensor"), (with_another, "unknown tensor 'extra/kernel'"),
-    (transposed, "expected float32"), (with_nan, "NaN")])
+@pytest.mark.parametrize(
+  "change, problem",
+  [
+    (without_first, "lacks tensor"),
+    (with_another, "unknown tensor 'extra/kernel'"),
+    (transposed, "expected float32"),
+    (with_nan, "NaN"),
+  ],
+)
 def test_tensors_that_do_not_fit(saved, tmp_path, change, problem):
   with pytest.raises(UserError, match=problem):
     weights.load_weights(rewrite(saved, tmp_path, tensors=change))
 
 
-@pytest.mark.parametrize("text, problem", [
-    ({"format": "other"}, "not weights of this program"), ({"config": "{"}, "configuration"),
-    ({"config": json.dumps({"model": {"base_width": 4}})}, "configuration")])
+@pytest.mark.parametrize(
+  "text, problem",
+  [
+    ({"format": "other"}, "not weights of this program"),
+    ({"config": "{"}, "configuration"),
+    ({"config": json.dumps({"model": {"base_width": 4}})}, "configuration"),
+  ],
+)
 def test_text_that_does_not_fit(saved, tmp_path, text, problem):
   with pytest.raises(UserError, match=problem) as caught:
     weights.load_weights(rewrite(saved, tmp_path, metadata=text))

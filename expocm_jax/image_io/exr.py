@@ -16,6 +16,7 @@ _HALF_MAX = 65504.0
 
 class _Layer(NamedTuple):
   """Where the picture is: the part, and its channels' full names."""
+
   part: int
   names: tuple[str, ...]  # R, G, B; or Y, RY, BY; or Y
 
@@ -54,8 +55,9 @@ def read_exr(path: str | os.PathLike) -> np.ndarray:
 
 
 def _find_layer(path, headers: list[dict]) -> _Layer:
-  parts = [{channel.name.upper(): channel.name for channel in header["channels"]}
-           for header in headers]
+  parts = [
+    {channel.name.upper(): channel.name for channel in header["channels"]} for header in headers
+  ]
   for wanted in (("R", "G", "B"), ("Y", "RY", "BY"), ("Y",)):
     found = []
     for index, names in enumerate(parts):
@@ -68,8 +70,9 @@ def _find_layer(path, headers: list[dict]) -> _Layer:
       _, index, prefix = min(found)
       return _Layer(index, tuple(parts[index][prefix + letter] for letter in wanted))
   names = sorted({name for part in parts for name in part.values()})
-  raise UserError(f"{path}: no R, G, B or Y among its channels ({', '.join(names[:8])}); "
-                  "export the colour layer")
+  raise UserError(
+    f"{path}: no R, G, B or Y among its channels ({', '.join(names[:8])}); export the colour layer"
+  )
 
 
 def _joined(planes: list[np.ndarray]) -> np.ndarray:
@@ -102,8 +105,9 @@ def _enlarge(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
   return plane
 
 
-def write_exr(path: str | os.PathLike, hdr: np.ndarray, *, exr_dtype: str,
-              attributes: dict) -> None:
+def write_exr(
+  path: str | os.PathLike, hdr: np.ndarray, *, exr_dtype: str, attributes: dict
+) -> None:
   """Writes [H, W, 3] as scanlines with ZIP compression and BT.709 chromaticities, atomically.
 
   Half holds up to 65504: what is beyond is clamped to it.
@@ -116,8 +120,12 @@ def write_exr(path: str | os.PathLike, hdr: np.ndarray, *, exr_dtype: str,
     pixels = np.ascontiguousarray(hdr, np.float32)
   else:
     raise ValueError(f"exr_dtype must be 'half' or 'float', got {exr_dtype!r}")
-  header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage,
-            "chromaticities": BT709, **attributes}
+  header = {
+    "compression": OpenEXR.ZIP_COMPRESSION,
+    "type": OpenEXR.scanlineimage,
+    "chromaticities": BT709,
+    **attributes,
+  }
   with atomic_path(path) as temp, open(temp, "wb+") as file:
     # Through a Python file: a full disk is then an OSError and not the module's own error.
     OpenEXR.File(header, {"RGB": pixels}).write(file)

@@ -88,8 +88,10 @@ def _cleaned(path: str | os.PathLike, pixels: np.ndarray) -> np.ndarray:
   least, most = pixels.min(), pixels.max()
   if not np.isfinite([least, most]).all():
     bad = pixels.size - np.count_nonzero(np.isfinite(pixels))
-    raise UserError(f"{path}: {bad} of {pixels.size} values are NaN or infinite; repair or "
-                    "export it again without them")
+    raise UserError(
+      f"{path}: {bad} of {pixels.size} values are NaN or infinite; repair or "
+      "export it again without them"
+    )
   if least < 0:
     # A real colour outside BT.709 has a positive channel that outweighs its negative one;
     # noise and ringing lie far below the mean.
@@ -97,14 +99,21 @@ def _cleaned(path: str | os.PathLike, pixels: np.ndarray) -> np.ndarray:
     suspects = pixels[(pixels < floor).any(axis=-1)]
     count = np.count_nonzero(-suspects.min(axis=-1) > suspects.max(axis=-1))
     if count:
-      raise UserError(f"{path}: {count} pixels have negative radiance (down to {least:.4g}); "
-                      "give linear radiance, or clip it to >= 0")
+      raise UserError(
+        f"{path}: {count} pixels have negative radiance (down to {least:.4g}); "
+        "give linear radiance, or clip it to >= 0"
+      )
     pixels = np.maximum(pixels, 0)
   return np.ascontiguousarray(pixels, np.float32)
 
 
-def write_hdr(path: str | os.PathLike, hdr: np.ndarray, *, exr_dtype: str = "half",
-              attributes: dict | None = None) -> None:
+def write_hdr(
+  path: str | os.PathLike,
+  hdr: np.ndarray,
+  *,
+  exr_dtype: str = "half",
+  attributes: dict | None = None,
+) -> None:
   """Writes an HDR image, atomically, in the format of the path's suffix.
 
   The scale stands in the header: `comments` says "linear BT.709 D65, 1.0 = the white of the
@@ -128,8 +137,10 @@ def write_hdr(path: str | os.PathLike, hdr: np.ndarray, *, exr_dtype: str = "hal
     raise UserError(f"{path}: HDR images are written as .exr or .hdr; change the suffix")
   bad = hdr.size - np.count_nonzero(np.isfinite(hdr))
   if bad:
-    raise UserError(f"{path}: {bad} of {hdr.size} values to write are NaN or infinite; "
-                    "nothing was written, check the weights and the input")
+    raise UserError(
+      f"{path}: {bad} of {hdr.size} values to write are NaN or infinite; "
+      "nothing was written, check the weights and the input"
+    )
   attributes = _SCALE | (attributes or {})
   if suffix == ".exr":
     write_exr(path, hdr, exr_dtype=exr_dtype, attributes=attributes)

@@ -41,8 +41,14 @@ def _apply(pixels: np.ndarray, profile: bytes, space: str) -> np.ndarray:
   def transform(block):
     block = np.ascontiguousarray(block if space == "rgb" else block[..., 0])
     out = imagecodecs.cms_transform(
-      block, profile, srgb, colorspace=space, outcolorspace="rgb",
-      intent=_RELATIVE_COLORIMETRIC, flags=_BLACK_POINT_COMPENSATION)
+      block,
+      profile,
+      srgb,
+      colorspace=space,
+      outcolorspace="rgb",
+      intent=_RELATIVE_COLORIMETRIC,
+      flags=_BLACK_POINT_COMPENSATION,
+    )
     return np.clip(out, 0, 1)
 
   probe = _probe(pixels.shape[-1])
@@ -52,7 +58,7 @@ def _apply(pixels: np.ndarray, profile: bytes, space: str) -> np.ndarray:
   out = np.empty((height, width, 3), np.float32)
   rows = max(1, _BLOCK // width)
   for top in range(0, height, rows):
-    out[top:top + rows] = transform(pixels[top:top + rows])
+    out[top : top + rows] = transform(pixels[top : top + rows])
   return out
 
 
@@ -69,6 +75,10 @@ def cmyk_to_rgb(image, profile: bytes):
   from PIL import ImageCms
 
   return ImageCms.profileToProfile(
-    image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"),
-    renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
-    flags=ImageCms.Flags.BLACKPOINTCOMPENSATION)
+    image,
+    ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+    ImageCms.createProfile("sRGB"),
+    renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    outputMode="RGB",
+    flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+  )

@@ -56,8 +56,9 @@ def decoding(path: str | os.PathLike, kind: str) -> Iterator[None]:
     raise UserError(f"{path}: not enough memory to decode it; use a smaller image") from error
   except Exception as error:
     reason = " ".join(str(error).split())[:120] or type(error).__name__
-    raise UserError(f"{path}: damaged or incomplete {kind} ({reason}); "
-                    "export or download it again") from error
+    raise UserError(
+      f"{path}: damaged or incomplete {kind} ({reason}); export or download it again"
+    ) from error
 
 
 def check_size(path: str | os.PathLike, width: int, height: int) -> None:
@@ -65,8 +66,10 @@ def check_size(path: str | os.PathLike, width: int, height: int) -> None:
   if width < 1 or height < 1:
     raise UserError(f"{path}: the image is empty ({width}x{height}); export it again")
   if width * height > MAX_PIXELS:
-    raise UserError(f"{path}: {width}x{height} = {width * height / 1e6:.0f} megapixels, more "
-                    f"than the {MAX_PIXELS // 10**6} that are read; scale or crop it")
+    raise UserError(
+      f"{path}: {width}x{height} = {width * height / 1e6:.0f} megapixels, more "
+      f"than the {MAX_PIXELS // 10**6} that are read; scale or crop it"
+    )
 
 
 def list_images(path: str | os.PathLike, suffixes: Sequence[str]) -> list[Path]:
@@ -84,11 +87,16 @@ def list_images(path: str | os.PathLike, suffixes: Sequence[str]) -> list[Path]:
     folder = Path(path)
     if not stat.S_ISDIR(os.stat(folder).st_mode):
       return [folder]
-    found = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in suffixes
-                   and not entry.name.startswith(".") and not entry.is_dir())
+    found = sorted(
+      entry
+      for entry in folder.iterdir()
+      if entry.suffix.lower() in suffixes and not entry.name.startswith(".") and not entry.is_dir()
+    )
   except OSError as error:
     raise UserError(f"{path}: {_open_problem(error)}") from error
   if not found:
-    raise UserError(f"{path}: the folder holds no image ({' '.join(suffixes)}); "
-                    "name the folder that holds the files themselves")
+    raise UserError(
+      f"{path}: the folder holds no image ({' '.join(suffixes)}); "
+      "name the folder that holds the files themselves"
+    )
   return found

@@ -28,9 +28,9 @@ _OTHER_KINDS = {
 
 
 class _Decoded(NamedTuple):
-  pixels: np.ndarray       # [H, W, 1 or 3] float32 in [0, 1], as stored
-  orientation: int         # EXIF tag 274
-  profile: bytes | None    # ICC
+  pixels: np.ndarray  # [H, W, 1 or 3] float32 in [0, 1], as stored
+  orientation: int  # EXIF tag 274
+  profile: bytes | None  # ICC
 
 
 def read_ldr(path: str | os.PathLike) -> np.ndarray:
@@ -91,8 +91,10 @@ def _read_deep_tiff(path, file: BinaryIO) -> _Decoded | None:
     if not np.isfinite(pixels).all():
       raise UserError(f"{path}: float TIFF with NaN or infinite values; export it again")
     if pixels.max() > 1.5:  # a little above white is ringing, this is another scale
-      raise UserError(f"{path}: float TIFF with values up to {pixels.max():.4g}, a photo has "
-                      "0 to 1; scale it, or export it with 16 bits")
+      raise UserError(
+        f"{path}: float TIFF with values up to {pixels.max():.4g}, a photo has "
+        "0 to 1; scale it, or export it with 16 bits"
+      )
     pixels = np.clip(pixels, 0, 1)
   return _Decoded(pixels, page.orientation, page.profile)
 
@@ -106,8 +108,9 @@ def _read_common(path, file: BinaryIO, kind: str, *, deep: bool) -> _Decoded:
     try:
       image = Image.open(file, formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
     except Image.DecompressionBombError as error:
-      raise UserError(f"{path}: more than the {MAX_PIXELS // 10**6} megapixels that are read; "
-                      "scale or crop it") from error
+      raise UserError(
+        f"{path}: more than the {MAX_PIXELS // 10**6} megapixels that are read; scale or crop it"
+      ) from error
     check_size(path, *image.size)
     profile = image.info.get("icc_profile")
   if deep:
@@ -146,7 +149,7 @@ def _deep_png(path, file: BinaryIO) -> np.ndarray:
   with decoding(path, "PNG"):
     samples = imagecodecs.png_decode(file.read())
   samples = samples[..., None] if samples.ndim == 2 else samples
-  samples = samples[..., :3 if samples.shape[-1] >= 3 else 1]
+  samples = samples[..., : 3 if samples.shape[-1] >= 3 else 1]
   return np.divide(samples, np.iinfo(samples.dtype).max, dtype=np.float32)
 
 
@@ -154,8 +157,9 @@ def _pixels(path, image, profile: bytes | None) -> tuple[np.ndarray, bytes | Non
   """[H, W, 1 or 3] float32 of a loaded Pillow image, and the profile still to be applied."""
   if image.mode == "CMYK":
     if not profile:
-      raise UserError(f"{path}: CMYK without a colour profile, its colours are not defined; "
-                      "convert it to sRGB")
+      raise UserError(
+        f"{path}: CMYK without a colour profile, its colours are not defined; convert it to sRGB"
+      )
     with decoding(path, "CMYK colour profile"):
       image, profile = cmyk_to_rgb(image, profile), None
   if image.mode == "1":

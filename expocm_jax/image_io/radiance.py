@@ -18,10 +18,10 @@ _ROWS = 256  # encoded at a time
 
 
 class _Header(NamedTuple):
-  xyz: bool                              # pixels are CIE XYZ
-  gain: np.ndarray                       # [3] float64, what the pixels were multiplied with
-  primaries: tuple[float, ...] | None    # of the PRIMARIES line
-  axes: tuple[bytes, ...]                # sign, letter, size of the slow and the fast axis
+  xyz: bool  # pixels are CIE XYZ
+  gain: np.ndarray  # [3] float64, what the pixels were multiplied with
+  primaries: tuple[float, ...] | None  # of the PRIMARIES line
+  axes: tuple[bytes, ...]  # sign, letter, size of the slow and the fast axis
 
 
 def read_radiance(path: str | os.PathLike, file: BinaryIO) -> np.ndarray:
@@ -38,8 +38,11 @@ def read_radiance(path: str | os.PathLike, file: BinaryIO) -> np.ndarray:
     lines, width = int(lines), int(width)
     check_size(path, width, lines)
     pixels = rgbe.to_floats(rgbe.decode(file.read(), lines, width))
-    matrix = to_bt709(XYZ if header.xyz else header.primaries) if (
-      header.xyz or header.primaries) else None
+    matrix = (
+      to_bt709(XYZ if header.xyz else header.primaries)
+      if (header.xyz or header.primaries)
+      else None
+    )
   # -Y runs downwards and +X to the right, as arrays do.
   if slow_sign == (b"+" if slow == b"Y" else b"-"):
     pixels = pixels[::-1]
@@ -62,8 +65,10 @@ def _read_header(path, file: BinaryIO) -> _Header:
     match key.strip():
       case b"FORMAT":
         if value.strip() not in (b"32-bit_rle_rgbe", b"32-bit_rle_xyze"):
-          raise UserError(f"{path}: Radiance format {value.strip().decode('latin-1')!r} is not "
-                          "known; export it as RGBE")
+          raise UserError(
+            f"{path}: Radiance format {value.strip().decode('latin-1')!r} is not "
+            "known; export it as RGBE"
+          )
         xyz = b"xyze" in value
       case b"EXPOSURE":
         gain = gain * float(value)
@@ -100,5 +105,6 @@ def write_radiance(path: str | os.PathLike, hdr: np.ndarray, *, attributes: dict
   lines += ["FORMAT=32-bit_rle_rgbe", "", f"-Y {height} +X {width}", ""]
   with atomic_path(path) as temp, open(temp, "wb") as file:
     file.write("\n".join(lines).encode())
-    file.writelines(rgbe.encode(rgbe.from_floats(hdr[top:top + _ROWS]))
-                    for top in range(0, height, _ROWS))
+    file.writelines(
+      rgbe.encode(rgbe.from_floats(hdr[top : top + _ROWS])) for top in range(0, height, _ROWS)
+    )

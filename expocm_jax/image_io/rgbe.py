@@ -53,7 +53,7 @@ def _decode_runs(data: bytes, lines: int, width: int, head: bytes) -> bytearray:
   out = bytearray(lines * width * 4)
   read = write = 0
   for line in range(lines):
-    if data[read:read + 4] != head:
+    if data[read : read + 4] != head:
       raise ValueError(f"scanline {line} of {lines} is missing")
     read += 4
     end = write + 4 * width
@@ -61,10 +61,10 @@ def _decode_runs(data: bytes, lines: int, width: int, head: bytes) -> bytearray:
       count = data[read]
       if count > 128:
         count -= 128
-        out[write:write + count] = data[read + 1:read + 2] * count
+        out[write : write + count] = data[read + 1 : read + 2] * count
         read += 2
       else:
-        out[write:write + count] = data[read + 1:read + 1 + count]
+        out[write : write + count] = data[read + 1 : read + 1 + count]
         read += 1 + count
       write += count
     if write != end or read > len(data):
@@ -83,8 +83,8 @@ def _decode_flat(data: bytes, count: int) -> np.ndarray:
     if is_run[0] or digit.max() > 3:
       raise ValueError("broken run length")
     repeats = np.where(is_run, codes[:, 3].astype(np.int64) << 8 * digit.clip(0), 1)
-    repeats = repeats[:np.searchsorted(np.cumsum(repeats), count) + 1]
-    source = np.maximum.accumulate(np.where(is_run, 0, index))[:len(repeats)]
+    repeats = repeats[: np.searchsorted(np.cumsum(repeats), count) + 1]
+    source = np.maximum.accumulate(np.where(is_run, 0, index))[: len(repeats)]
     if repeats.sum() > count:
       raise ValueError("a run is longer than the image")
     codes = np.repeat(codes[source], repeats, axis=0)

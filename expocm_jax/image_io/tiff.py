@@ -15,10 +15,11 @@ _SEPARATE_PLANES = 2
 
 class DeepPage(NamedTuple):
   """The first page of a TIFF: samples as stored, alpha and other extras dropped."""
-  samples: np.ndarray      # [H, W, 1 or 3], unsigned integers or floats
-  white: float             # the sample that means 1.0
-  orientation: int         # EXIF tag 274
-  profile: bytes | None    # ICC
+
+  samples: np.ndarray  # [H, W, 1 or 3], unsigned integers or floats
+  white: float  # the sample that means 1.0
+  orientation: int  # EXIF tag 274
+  profile: bytes | None  # ICC
 
 
 def read_deep_page(path: str | os.PathLike, file: BinaryIO) -> DeepPage | None:
@@ -37,14 +38,15 @@ def read_deep_page(path: str | os.PathLike, file: BinaryIO) -> DeepPage | None:
     if page.dtype.kind not in "uf" or page.imagedepth != 1:
       raise UserError(f"{path}: TIFF of type {page.dtype} is no photo; export it with 16 bits")
     if page.photometric not in (_MINISWHITE, _MINISBLACK, _RGB):
-      raise UserError(f"{path}: {bits}-bit TIFF in colour space {page.photometric.name}; "
-                      "export it as RGB")
+      raise UserError(
+        f"{path}: {bits}-bit TIFF in colour space {page.photometric.name}; export it as RGB"
+      )
     samples = page.asarray().reshape(_shape(page))
     orientation = page.tags.valueof(274, default=1)
     profile = page.iccprofile
   if page.planarconfig == _SEPARATE_PLANES:
     samples = np.moveaxis(samples, 0, -1)
-  samples = samples[..., :3 if samples.shape[-1] >= 3 else 1]
+  samples = samples[..., : 3 if samples.shape[-1] >= 3 else 1]
   white = float(2**bits - 1) if samples.dtype.kind == "u" else 1.0
   if page.photometric == _MINISWHITE:
     samples = np.float32(white) - samples.astype(np.float32)
