@@ -1,0 +1,32 @@
+"""Training that starts from trained weights."""
+
+import jax
+import numpy as np
+import pytest
+
+from configs import smoke
+from expocm_jax import weights
+from expocm_jax.errors import UserError
+from expocm_jax.method import Method
+from expocm_jax.sharding import make_mesh, replicated
+from expocm_jax.train import start_from
+from expocm_jax.train_state import create_state
+
+
+def test_all_three_sets_of_parameters_start_from_the_weights(tmp_path):
+  config, mesh = smoke.get_config(), make_mesh(jax.devices()[:1])
+  method = Method.from_config(config)
+  trained = method.init_params(jax.random.key(1))
+  path = tmp_path / "trained.safetensors"
+  weights.save_weights(path, trained, config)
+
+  fresh = create_state(config, method, mesh)
+  state = start_from(fresh, str(path), replicated(mesh))
+  for params in (state.params, state.target_params, state.ema_params):
+    jax.tree.map(np.testing.assert_array_equal, params, trained)
+  assert state.step == 0 and state.opt_state is fresh.opt_state
+
+  config.model.base_width *= 2
+  other = create_state(config, Method.from_config(config), mesh)
+  with pytest.raises(UserError, match="init_from"):
+    start_from(other, str(path), replicated(mesh))
