@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 def from_json(saved: dict[str, Any]) -> ConfigDict:
   """The configuration of what `json.loads` gave; JSON lists become the tuples they were."""
-  return ConfigDict(_with_tuples(saved))
+  return ConfigDict(_with_tuples(saved)).lock()  # as the configurations themselves are
 
 
 def _with_tuples(value: Any) -> Any:

@@ -2,8 +2,6 @@
 
 import os
 import pathlib
-import resource
-import signal
 import subprocess
 import sys
 
@@ -14,9 +12,9 @@ from PIL import Image
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-def run(*arguments, **options):
+def run(*arguments, through=(), **options):
   """Runs main.py; returns (status, standard output, standard error)."""
-  command = [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
+  command = [*through, sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
   environment = os.environ | {"JAX_PLATFORMS": "cpu"}
   options = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True} | options
   done = subprocess.run(command, **options)
@@ -107,12 +105,10 @@ def test_mistakes_in_flags_and_paths(tmp_path, photos):
 
 
 def test_a_disk_that_fills_up_leaves_nothing_half_written(photos, tmp_path):
-  def limit():  # files larger than this fail to be written, as on a full disk
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-
+  # Files of more than one kilobyte fail to be written, as on a full disk.
+  limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 1; exec "$@"', "bash"]
   photo = f"--input={photos / 'good.png'}"
-  result = run("--mode=reconstruct", photo, f"--output={tmp_path}", preexec_fn=limit)
+  result = run("--mode=reconstruct", photo, f"--output={tmp_path}", through=limited)
   assert_one_line(result, "good.exr")
   assert not list(tmp_path.iterdir())
 
