@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C as a request to stop at the end of a step."""
 
+import os
 import signal
 
 import jax
@@ -33,6 +34,7 @@ class StopSignals:
   def _note(self, number: int, frame) -> None:
     self.received = number
     self.__exit__()
+    os.write(2, b"\nstopping: finishes this step and saves; a second signal ends it at once\n")
 
   def stop_at(self, step: int) -> bool:
     """Whether the run is to end now; every process asks at every step."""
