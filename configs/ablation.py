@@ -6,7 +6,7 @@
 VARIANT: `uniform`, `two` (over- and under-exposed pixels in one region) or `three`, the
 trajectories; `no_elc`, phase II without L_ELC; `plain_lab`, L_ELC without exposure weights.
 
-Hardware: 2 CPU cores. Expected: docs/training.md; budgets this small hardly separate them.
+Hardware: 2 CPU cores. Expected: not known yet, none of them has been trained to the end.
 """
 
 from ml_collections import ConfigDict

@@ -10,8 +10,7 @@ the network, noise levels, value domain, time steps, the rates of both EMAs, wei
 gradient clipping and warm-up (none here), the gates of ELC, the weights of ELC and CT in phase
 II, and its length and learning rate (here the 500k steps are phase I, and 50k from 1e-5 follow).
 
-Hardware: one GPU of 24 GB or more, days. Expected: not measured by us; docs/training.md tells
-what an objective without an anchored share does in small trials.
+Hardware: one GPU of 24 GB or more, days. Expected: not measured by us.
 """
 
 from ml_collections import ConfigDict

@@ -3,8 +3,7 @@
     python main.py --mode=train --config=configs/tiny.py --workdir=runs/tiny \
         --config.data.root=PATH_TO_HDR_IMAGES
 
-Hardware: 2 CPU cores. Expected: PSNR-mu of the output above the linearised input's on held-out
-scenes, over all pixels and over the clipped ones; docs/training.md has the figures.
+Hardware: 2 CPU cores. Expected: docs/model_card_tiny.md has the curve and the figures.
 """
 
 from ml_collections import ConfigDict
