@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from expocm_jax import consistency, masks, tonemap, trajectories, unet
+from expocm_jax import consistency, diffusion, masks, tonemap, trajectories, unet
 from expocm_jax.color import srgb_to_linear
 from expocm_jax.errors import UserError
 from expocm_jax.masks import ExposureLevels, ExposureMasks
@@ -22,6 +22,7 @@ MASK_VARIANTS: dict[str, Callable[[ExposureMasks], ExposureMasks]] = {
   "two": masks.merge_pathological,
   "uniform": masks.ignore_exposure,
 }
+OBJECTIVES = ("consistency", "diffusion")
 LDR_DOMAINS = ("encoded", "display")
 DTYPES = ("float32", "bfloat16")
 
@@ -46,6 +47,7 @@ class Method:
   sides divisible by `stride`.
   """
 
+  objective: str
   network: unet.UNet
   mu: float
   headroom: float
@@ -66,12 +68,15 @@ class Method:
     """
     options = dict(config.trajectory)
     variant, sigma_uniform = options.pop("variant"), options.pop("sigma_uniform")
+    objective = config.get("objective", "consistency")  # older weights do not have the field
+    check_choice(OBJECTIVES, objective, "objective")
     check_choice(MASK_VARIANTS, variant, "trajectory.variant")
     check_choice(LDR_DOMAINS, config.domain.ldr_domain, "domain.ldr_domain")
     check_choice(DTYPES, config.model.dtype, "model.dtype")
     if variant == "uniform":
       options["sigma_good"] = sigma_uniform
     return cls(
+      objective=objective,
       network=unet.create(**config.model),
       **config.domain,
       **config.masks,
@@ -146,3 +151,19 @@ class Method:
     """
     x_t = trajectories.bridge_state(x0, self.bridge(y, exposure), noise, t)
     return self.denoise(params, x_t, t, y)
+
+  def predict_noise(self, params: dict, z_n: jax.Array, n: jax.Array, y: jax.Array) -> jax.Array:
+    """The diffusion baseline's eps in z_n, [B, H, W, 3] in [-1, 1], at levels n, [B] integers."""
+    t = n.astype(jnp.float32) / float(diffusion.STEPS)
+    return self.network.apply({"params": params}, z_n, t, y)
+
+  def sample(
+    self, params: dict, ldr: jax.Array, key: jax.Array, *, steps: int, eta: float
+  ) -> jax.Array:
+    """A draw of x0 by the diffusion baseline, [B, H, W, 3]; `diffusion.sample` has the options."""
+    y = self.encode_ldr(ldr)
+
+    def predict(z_n: jax.Array, n: jax.Array) -> jax.Array:
+      return self.predict_noise(params, z_n, jnp.full(y.shape[:1], n), y)
+
+    return (diffusion.sample(predict, y.shape, key, steps=steps, eta=eta) + 1.0) / 2.0

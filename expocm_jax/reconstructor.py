@@ -13,6 +13,7 @@ from jax import Array
 from ml_collections import ConfigDict
 
 from expocm_jax import color, pretrained, schedules, tiling
+from expocm_jax.errors import UserError
 from expocm_jax.masks import ExposureLevels
 from expocm_jax.method import Method
 
@@ -39,11 +40,18 @@ class Reconstructor:
 
   The memory on the device is bounded by one window of at most `max_tile` pixels a side with its
   halo, whatever the image's size; each window shape is compiled once.
+
+  Raises UserError for the parameters of the diffusion baseline.
   """
 
   def __init__(self, config: ConfigDict, params: Any, *, max_tile: int = tiling.TILE_SIZES[-1]):
     self.config = config
     self.method = Method.from_config(config)
+    if self.method.objective != "consistency":
+      raise UserError(
+        f"config.objective={self.method.objective}: a baseline for comparisons, which needs whole "
+        "images in memory and many steps; it runs in --mode=evaluate alone"
+      )
     self.params = jax.device_put(params)
     self._max_tile = max_tile
     self._step = jax.jit(functools.partial(_step, self.method))

@@ -26,6 +26,7 @@ from expocm_jax.errors import UserError
 from expocm_jax.image_io import write_png
 from expocm_jax.method import Method
 from expocm_jax.metric_writer import MetricWriter
+from expocm_jax.regions import REGIONS
 from expocm_jax.sharding import global_batch, make_mesh, replicated
 from expocm_jax.stop_signals import StopSignals
 from expocm_jax.train_state import TrainState, create_state
@@ -196,11 +197,10 @@ class Run:
       folder = self._workdir / "sheets"
       folder.mkdir(exist_ok=True)
       write_png(folder / f"step_{self.step:08d}.png", result.sheet)
-    regions = ("all", "clipped", "rest")
     _say(
       f"step {self.step}: PSNR-mu "
       + ", ".join(f"{r} {scores[f'output/{r}']:.2f} dB (input {scores[f'input/{r}']:.2f})"
-                  for r in regions)
+                  for r in REGIONS)
     )  # fmt: skip
     return scores["output/all"]
 

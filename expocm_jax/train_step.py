@@ -9,7 +9,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from expocm_jax import losses, schedules, trajectories
+from expocm_jax import diffusion, losses, schedules, trajectories
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method, check_choice, choose
 from expocm_jax.optim import learning_rate, make_optimizer, moving_average, warm_decay
@@ -73,9 +73,13 @@ def make_curriculum(config: ConfigDict) -> tuple[Callable, Callable]:
 def make_loss(config: ConfigDict, method: Method, *, phase: int) -> Callable:
   """The loss of phase 1 (CT, eq. 4) or 2 (ELC, eq. 12-15, with CT kept).
 
+  The diffusion baseline has one loss for both phases.
+
   Returns:
     (params, target_params, batch, noise, t, t') -> (scalar, metrics).
   """
+  if method.objective == "diffusion":
+    return functools.partial(_diffusion_loss, method)
   distance = choose(losses.DISTANCES, config.consistency.distance, "consistency.distance")
   options = dict(config.elc)
   elc_scale, ct_scale = options.pop("weight"), options.pop("ct_weight")
@@ -107,6 +111,19 @@ def make_loss(config: ConfigDict, method: Method, *, phase: int) -> Callable:
     return total, {"loss": total, "ct": ct, "elc": elc}
 
   return loss
+
+
+def _diffusion_loss(
+  method: Method, params, target_params, batch: Batch, noise, t, t_prev
+) -> tuple[jax.Array, Metrics]:
+  """L_simple of DDPM: the mean square error of eps at the level nearest to t."""
+  del target_params, t_prev
+  levels = jnp.maximum(jnp.round(t * float(diffusion.STEPS)), 1.0).astype(jnp.int32)
+  z = 2.0 * method.encode_hdr(batch["hdr"]) - 1.0
+  z_n = diffusion.diffuse(z, noise, diffusion.alpha_bar(levels)[:, None, None, None])
+  estimate = method.predict_noise(params, z_n, levels, method.encode_ldr(batch["ldr"]))
+  loss = jnp.mean((estimate - noise) ** 2)
+  return loss, {"loss": loss}
 
 
 def accumulated_gradients(loss: Callable, parts: int) -> Callable:

@@ -1,7 +1,6 @@
-"""Validation: the one-step output on held-out records beside the linearised input.
+"""Validation: the output on held-out records beside the linearised input.
 
-PSNR-mu of the `headroom` protocol, over all pixels, the pixels that the LDR clipped, and the
-rest; and a sheet of pictures.
+PSNR-mu of the `headroom` protocol over each of `regions.REGIONS`; and a sheet of pictures.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,10 +14,11 @@ from ml_collections import ConfigDict
 
 from expocm_jax import color, metrics
 from expocm_jax.method import Method
+from expocm_jax.regions import exposure_regions
 from expocm_jax.sharding import batch_sharding, global_batch, replicated
 
 NOISE_STREAM = 2  # of fold_in(seed, stream); training uses 0 and 1
-CLIPPED = 253.5 / 255.0  # the largest channel of an 8-bit LDR is 254 or 255
+DIFFUSION = dict(steps=20, eta=0.0)  # the sampler of the diffusion baseline
 EXPOSURES = (0, -2, -4)  # EV of the sheet's panels; at -4 all of a headroom of 16 is in range
 GAP = 2  # pixels between the sheet's panels
 
@@ -26,7 +26,7 @@ GAP = 2  # pixels between the sheet's panels
 class Result(NamedTuple):
   """What a validation tells."""
 
-  scores: dict[str, float]  # mean PSNR-mu in dB, "output/all" ... "input/rest"; NaN: no pixel
+  scores: dict[str, float]  # mean PSNR-mu in dB, "output/all" ... "input/dark"; NaN: no pixel
   sheet: np.ndarray  # [rows, columns, 3] in [0, 1]
 
 
@@ -95,17 +95,18 @@ def make_compare(method: Method) -> Callable:
   def compare(params: dict, batch: dict[str, jax.Array], key: jax.Array):
     ldr, hdr = batch["ldr"], batch["hdr"]
     masks = method.masks(ldr)
-    noise = jax.random.normal(key, ldr.shape)
-    output = method.decode(method.one_step(params, ldr, noise, masks))
-    clipped = (jnp.max(ldr, axis=-1, keepdims=True) >= CLIPPED).astype(ldr.dtype)
-    regions = {"all": jnp.ones_like(clipped), "clipped": clipped, "rest": 1.0 - clipped}
+    if method.objective == "diffusion":
+      estimate = method.sample(params, ldr, key, **DIFFUSION)
+    else:
+      estimate = method.one_step(params, ldr, jax.random.normal(key, ldr.shape), masks)
+    output = method.decode(estimate)
     images = {"output": output, "input": color.srgb_to_linear(ldr)}
     scores = {
       f"{which}/{region}": metrics.psnr_mu(
         image, hdr, headroom=method.headroom, mu=method.mu, weights=weights
       )
       for which, image in images.items()
-      for region, weights in regions.items()
+      for region, weights in exposure_regions(ldr).items()
     }
     return scores, output, jnp.concatenate([masks.over, masks.good, masks.under], axis=-1)
 

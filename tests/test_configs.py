@@ -6,13 +6,14 @@ import pathlib
 import pytest
 
 from configs import ablation, default, paper, tiny
+from expocm_jax import variants
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
 from expocm_jax.optim import learning_rate
 from expocm_jax.train_step import make_curriculum, make_loss
 
 PLAIN = ("default", "paper", "tiny", "smoke")
-ALL = PLAIN + tuple(f"ablation:{variant}" for variant in ablation.VARIANTS)
+ALL = PLAIN + tuple(f"ablation:{variant}" for variant in variants.VARIANTS)
 
 
 def load(name):
@@ -84,13 +85,22 @@ def test_the_paper_has_one_cosine_over_its_500k_steps():
     ("three", {}),
     ("no_elc", {"elc.weight": 0.0}),
     ("plain_lab", {"elc.weighting": "uniform"}),
+    (
+      "regression",
+      {
+        "trajectory.variant": "uniform",
+        "trajectory.sigma_uniform": 0.0,
+        "consistency.anchor_fraction": 1.0,
+        "consistency.target": "stop_gradient",
+      },
+    ),
   ],
 )
-def test_a_variant_changes_one_thing(variant, changes):
+def test_a_variant_changes_what_it_says_and_no_more(variant, changes):
   assert difference(ablation.get_config(variant), tiny.get_config()) == changes
 
 
 @pytest.mark.parametrize("variant", ["", "four"])
 def test_an_unknown_variant_lists_the_known(variant):
-  with pytest.raises(UserError, match="uniform, two, three, no_elc, plain_lab"):
+  with pytest.raises(UserError, match=", ".join(variants.VARIANTS)):
     ablation.get_config(variant)
