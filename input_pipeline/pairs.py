@@ -1,77 +1,62 @@
-"""Folders of LDR/HDR pairs, in the layouts that the field uses.
-
-Layouts, in the order of `layout="auto"`:
-- `ntire21`: `NNNN_medium.png`, `NNNN_gt.png` (16-bit) and `NNNN_alignratio.npy` side by side;
-  radiance = (png / alignratio) ^ 2.24.
-- `scenes`: one folder a pair, `NNNNN/{input.jpg,gt.hdr}`.
-- `folders`: two folders, `LDR_in` + `HDR_gt` (or `ldr` + `hdr`, `input` + `reference`, any case),
-  paired by stem, or by sorted order where the counts agree and no stem does.
-The layout may lie one folder deeper, and folders `train`, `validation` or `test` name the split.
+"""Folders of LDR/HDR pairs, in the layouts of `layouts` and of the sets of `catalogue`.
 
 The radiance of such sets has an arbitrary scale per image: `clip_gain` brings it to the project's
 (1.0 = where the LDR's sensor clips).
 """
 
 import dataclasses
-import pathlib
-import re
 
 import numpy as np
 
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
+from input_pipeline import catalogue, layouts
 from input_pipeline.sources import validation_groups
 
-LDR_FOLDERS = ("ldr_in", "ldr", "input")
-HDR_FOLDERS = ("hdr_gt", "hdr", "reference", "gt")
-SPLIT_FOLDERS = {
-  "train": ("train", "training"),
-  "validation": ("validation", "valid", "val"),
-  "test": ("test", "testing"),
-}
+SPLITS = ("train", "validation", "test", "all")
 NTIRE21_GAMMA = 2.24  # the encoding of the set's ground truth
 _SAMPLES = 100_000  # pixels that the gain is measured on
 
 
-@dataclasses.dataclass(frozen=True)
-class Pair:
-  """Where one pair lies; `align` is NTIRE 2021's `alignratio` file, None elsewhere."""
-
-  name: str
-  ldr: pathlib.Path
-  hdr: pathlib.Path
-  align: pathlib.Path | None = None
-
-
 class PairFolder:
-  """Random access to pairs: `{"ldr", "hdr", "name"}`, images [H, W, 3] float32 of full size.
+  """Random access to pairs: `{"ldr", "hdr", "name", "scene"}`, images [H, W, 3] float32, whole.
 
-  `ldr` is display-referred sRGB in [0, 1]; `hdr` linear BT.709 radiance >= 0, 1.0 = sensor clip.
-  `pairing` tells how the pairs were found: "name", "stem" or "order".
+  `ldr` is display-referred sRGB in [0, 1]; `hdr` linear BT.709 radiance >= 0, 1.0 = sensor clip;
+  photos of one ground truth share their `scene`. `read` gives the radiance as the file has it.
+  `pairing` tells how the pairs were found: "name", "stem" or "order" (of split "all" also e.g.
+  "order and name").
 
-  Without split folders `train` and `validation` divide the pairs by `validation_share`, and both
-  `test` and `all` are the whole folder: sets made for testing come in a folder of their own.
+  The layout may lie one folder deeper. Folders `train`, `validation` and `test` name the split.
+  Without them `train` and `validation` divide the training pairs by `validation_share`, and
+  `test` is, of a set whose test pairs have a layout of their own, these, else the whole folder.
+
+  Args:
+    root: the folder.
+    layout: of `dataset="folder"` alone: "auto", or one of `layouts.FINDERS`.
+    dataset: "key" or "key/variant" of `catalogue.DATASETS`.
+    split: "train", "validation", "test" or "all".
+    validation_share: of the training pairs.
 
   Raises:
-    UserError: no such folder, no pairs in a known layout, an unpaired half; on access, an
-      unreadable file or a pair of different sizes.
+    UserError: no such folder, dataset or split, no pairs in a known layout, an unpaired half; on
+      access, an unreadable file or a pair of different sizes.
   """
 
-  def __init__(self, root, *, layout="auto", split="train", validation_share=0.1):
-    root = pathlib.Path(root)
-    if not root.is_dir():
-      raise UserError(f"{root}: no such folder; give the folder of the pairs as data.root")
-    finders = {"ntire21": _find_ntire21, "scenes": _find_scenes, "folders": _find_folders}
-    if layout != "auto" and layout not in finders:
-      raise UserError(f"data.layout={layout}: unknown; choose one of auto, {', '.join(finders)}")
-    self._finders = finders if layout == "auto" else {layout: finders[layout]}
-    self.root = root
+  def __init__(self, root, *, layout="auto", dataset="folder", split="train", validation_share=0.1):
+    self.root = layouts.checked_folder(root)
+    self.entry = _entry(dataset, layout)
     self.layout, self.pairing, self.pairs = self._select(split, validation_share)
 
   def __len__(self):
     return len(self.pairs)
 
   def __getitem__(self, index):
+    record = self.read(index)
+    gain = record.pop("gain")
+    return record | {"hdr": record["hdr"] * gain}
+
+  def read(self, index):
+    """As `self[index]`, with `hdr` in the file's scale and the `gain` that brings it to ours."""
     pair = self.pairs[index]
     ldr = image_io.read_ldr(pair.ldr)
     hdr = _read_ntire21(pair) if pair.align else image_io.read_hdr(pair.hdr)
@@ -81,35 +66,106 @@ class PairFolder:
         f"{pair.hdr}: LDR and HDR differ in size ({sizes}); "
         f"resize one or remove the pair ({pair.ldr.name})"
       )
-    return {"ldr": ldr, "hdr": hdr * clip_gain(ldr, hdr), "name": pair.name}
+    gain = clip_gain(ldr, hdr)
+    return {"ldr": ldr, "hdr": hdr, "gain": gain, "name": pair.name, "scene": pair.scene}
 
   def _select(self, split, validation_share):
     """(layout, pairing, pairs) of one split."""
-    named = _split_folders(self.root)
-    if split in named:
-      found = self._find(named[split])
-    elif named and split == "all":
-      parts = [self._find(folder) for folder in named.values()]
-      return *parts[0][:2], [pair for part in parts for pair in part[2]]
-    elif named and split == "test" or (named and "train" not in named):
+    entry, named = self.entry, layouts.split_folders(self.root)
+    check_split(entry, split, self.root)
+    if split == "all":
+      return self._all(named)
+    training = split in catalogue.TRAINING
+    folder = named.get(split) or (named.get("train") if training else None)
+    if folder is None and named and len(entry.layouts) > 1 and not entry.split_by_layout:
       raise UserError(f"{self.root}: has no {split} folder; add one or name another split")
-    else:
-      found = self._find(named.get("train", self.root))
-    if split in ("test", "all") or "validation" in named:
+    found = self._find(folder or self.root, split)
+    if split == "test" or "validation" in named:
       return found
     return *found[:2], _share(found[2], split, validation_share, self.root)
 
-  def _find(self, root):
-    """(layout, pairing, pairs) at `root` or one folder below it."""
-    for folder in (root, *_subfolders(root)):
-      for layout, finder in self._finders.items():
-        pairing, pairs = finder(folder)
-        if pairs:
-          return layout, pairing, pairs
+  def _all(self, named):
+    """(layout, pairing, pairs) of all splits together."""
+    entry = self.entry
+    if entry.split_by_layout:
+      found = [_look(named.get(split, self.root), entry, split) for split in entry.layouts]
+    elif named:
+      found = [self._find(folder, split) for split, folder in named.items()]
+    else:
+      found = [_look(self.root, entry, "test")]
+    found = [part for part in found if part] or [self._find(self.root, "test")]
+    layout, pairing = (" and ".join(dict.fromkeys(part[i] for part in found)) for i in (0, 1))
+    return layout, pairing, [pair for part in found for pair in part[2]]
+
+  def _find(self, root, split):
+    found, entry = _look(root, self.entry, split), self.entry
+    if found is None:
+      layout = " or ".join(_finders(entry, split))
+      of = f"{entry.title}'s split {split}, " if entry.title else ""
+      raise UserError(
+        f"{root}: no LDR/HDR pairs in the layout {layout}; expected {of}{entry.expected}"
+      )
+    return found
+
+
+def available_splits(root, *, layout="auto", dataset="folder"):
+  """Of train, validation and test, those that a folder of pairs has, no pair in two of them.
+
+  Raises:
+    UserError: as `PairFolder`, or the folder has no pairs.
+  """
+  root, entry = layouts.checked_folder(root), _entry(dataset, layout)
+  named = layouts.split_folders(root)
+  if entry.split_by_layout:
+    halves = {split: _look(named.get(split, root), entry, split) for split in entry.layouts}
+    splits = tuple(s for s in entry.splits if halves["test" if s == "test" else "train"])
+  elif named and len(entry.layouts) > 1:
+    training = catalogue.TRAINING if "train" in named else ()
+    splits = tuple(split for split in entry.splits if split in (*named, *training))
+  else:
+    splits = entry.splits[:2]
+  if not splits:
+    PairFolder(root, dataset=dataset, layout=layout, split="all")  # tells what is missing
+  return splits
+
+
+def check_split(entry, split, root):
+  """Raises UserError where a dataset cannot have this split."""
+  if split not in SPLITS:
+    raise UserError(f"{root}: unknown split {split!r}; use train, validation, test or all")
+  if split not in (*entry.splits, "all"):
     raise UserError(
-      f"{root}: no LDR/HDR pairs in the layout {' or '.join(self._finders)}; "
-      "expected e.g. LDR_in/ and HDR_gt/, or NNNNN/input.jpg with NNNNN/gt.hdr"
+      f"{root}: {entry.title} has no split {split}; it has {' and '.join(entry.splits)}"
     )
+
+
+def _entry(dataset, layout):
+  entry = catalogue.find(dataset)
+  if layout == "auto":
+    return entry
+  if layout not in layouts.FINDERS:
+    known = ", ".join(layouts.FINDERS)
+    raise UserError(f"data.layout={layout}: unknown; choose one of auto, {known}")
+  if entry.key != "folder":
+    raise UserError(
+      f"data.layout={layout}: {entry.title} has a layout of its own; leave it at auto, "
+      "or use data.dataset=folder"
+    )
+  return dataclasses.replace(entry, layouts={split: (layout,) for split in entry.layouts})
+
+
+def _finders(entry, split):
+  return entry.layouts["test" if split == "test" or "train" not in entry.layouts else "train"]
+
+
+def _look(root, entry, split):
+  """(layout, pairing, pairs) at `root` or one folder below it, None where there are none."""
+  for folder in (root, *layouts.subfolders(root)):
+    for layout in _finders(entry, split):
+      pairing, found = layouts.FINDERS[layout](folder, entry)
+      if found:
+        return layout, pairing, found
+  return None
 
 
 def clip_gain(ldr, hdr):
@@ -136,14 +192,14 @@ def clip_gain(ldr, hdr):
   if good.sum() < max(16, 0.01 * good.size):
     good = seen & (low > 0.01) & (high < 0.99)
   if good.any():
-    return np.float32(np.median(_srgb_to_linear(ldr[good]).sum(axis=-1) / radiance[good]))
+    return np.float32(np.median(srgb_to_linear(ldr[good]).sum(axis=-1) / radiance[good]))
   if seen.any() and np.median(high) >= 0.99:
     return np.float32(3.0 / np.percentile(radiance[seen], 1.0))
   return np.float32(1.0)
 
 
-def _srgb_to_linear(x):
-  """IEC 61966-2-1, on the host."""
+def srgb_to_linear(x):
+  """IEC 61966-2-1, on the host: display-referred [0, 1] to linear [0, 1]."""
   return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
@@ -158,122 +214,12 @@ def _read_ntire21(pair):
   return (image_io.read_ldr(pair.hdr) * np.float32(65535.0 / ratio)) ** np.float32(NTIRE21_GAMMA)
 
 
-def _find_ntire21(root):
-  pairs = []
-  for ldr in sorted(root.glob("*_medium.png")):
-    name = ldr.name.removesuffix("_medium.png")
-    hdr, align = root / f"{name}_gt.png", root / f"{name}_alignratio.npy"
-    for path in (hdr, align):
-      if not path.is_file():
-        raise UserError(f"{path}: missing beside {ldr.name}; add it or remove the scene {name}")
-    pairs.append(Pair(name, ldr, hdr, align))
-  return "name", pairs
-
-
-def _find_scenes(root):
-  pairs = []
-  for folder in _subfolders(root):
-    files = {
-      path.stem.lower(): path
-      for path in _images(folder, image_io.LDR_SUFFIXES)
-      if path.stem.lower() == "input"
-    }
-    files |= {
-      path.stem.lower(): path
-      for path in _images(folder, image_io.HDR_SUFFIXES)
-      if path.stem.lower() == "gt"
-    }
-    if len(files) == 1:
-      missing = "gt.hdr" if "input" in files else "input.jpg"
-      raise UserError(f"{folder}: has no {missing}; add it or remove the folder")
-    if files:
-      pairs.append(Pair(folder.name, files["input"], files["gt"]))
-  return "name", pairs
-
-
-def _find_folders(root):
-  """Pairs of two folders; each half may be nested (`input/clip_95/001.png`)."""
-  folders = {folder.name.lower(): folder for folder in _subfolders(root)}
-  ldr_root, hdr_root = (
-    next((folders[name] for name in names if name in folders), None)
-    for names in (LDR_FOLDERS, HDR_FOLDERS)
-  )
-  if not (ldr_root or hdr_root):
-    return "stem", []
-  if not (ldr_root and hdr_root):
-    wanted = HDR_FOLDERS if hdr_root is None else LDR_FOLDERS
-    raise UserError(
-      f"{root}: has {(ldr_root or hdr_root).name} but not its other half; "
-      f"add a folder named {' or '.join(wanted)}"
-    )
-  ldrs = _images(ldr_root, image_io.LDR_SUFFIXES, nested=True)
-  hdrs = _images(hdr_root, image_io.HDR_SUFFIXES, nested=True)
-  for folder, files in ((ldr_root, ldrs), (hdr_root, hdrs)):
-    if not files:
-      raise UserError(f"{folder}: holds no images; put the files of the pairs there")
-  return _match(ldr_root, ldrs, hdr_root, hdrs)
-
-
-def _match(ldr_root, ldrs, hdr_root, hdrs):
-  """Pairs by stem, or by order where the counts agree and no stem does."""
-  by_stem = {path.stem: path for path in hdrs}
-  names = [path.relative_to(ldr_root).with_suffix("").as_posix() for path in ldrs]
-  unpaired = [path for path in ldrs if path.stem not in by_stem]
-  spare = sorted(by_stem.keys() - {path.stem for path in ldrs})
-  if not unpaired and not spare:
-    return "stem", [
-      Pair(name, ldr, by_stem[ldr.stem]) for name, ldr in zip(names, ldrs, strict=True)
-    ]
-  if len(ldrs) == len(hdrs) and len(unpaired) == len(ldrs):
-    return "order", [Pair(*pair) for pair in zip(names, ldrs, hdrs, strict=True)]
-  culprit = unpaired[0] if unpaired else by_stem[spare[0]]
-  raise UserError(
-    f"{culprit}: has no partner ({len(ldrs)} images in {ldr_root.name}, {len(hdrs)} in "
-    f"{hdr_root.name}); add the partner with the same stem, or remove the file"
-  )
-
-
 def _share(pairs, split, validation_share, root):
-  """The train or validation part of `pairs`, by a hash of their names."""
-  if split not in ("train", "validation"):
-    raise UserError(f"{root}: unknown split {split!r}; use train, validation, test or all")
-  held_out = validation_groups([pair.name for pair in pairs], validation_share)
-  chosen = [pair for pair in pairs if (pair.name in held_out) == (split == "validation")]
+  """The train or validation part of `pairs`, by a hash of their scenes."""
+  held_out = validation_groups([pair.scene for pair in pairs], validation_share)
+  chosen = [pair for pair in pairs if (pair.scene in held_out) == (split == "validation")]
   if not chosen:
     raise UserError(
       f"{root}: no pair left for {split} of {len(pairs)}; add pairs or change data.validation_share"
     )
   return chosen
-
-
-def _split_folders(root):
-  """{split: folder} for the split folders in `root`, or one folder below it."""
-  for folder in (root, *_subfolders(root)):
-    folders = {sub.name.lower(): sub for sub in _subfolders(folder)}
-    named = {
-      split: folders[name]
-      for split, names in SPLIT_FOLDERS.items()
-      for name in names
-      if name in folders
-    }
-    if named:
-      return named
-  return {}
-
-
-def _subfolders(root):
-  return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
-
-
-def _images(root, suffixes, *, nested=False):
-  """Image files in natural order: 2 before 10."""
-  files = [
-    path
-    for path in (root.rglob if nested else root.glob)("*")
-    if path.suffix.lower() in suffixes and path.is_file() and path.name[0] != "."
-  ]
-  return sorted(files, key=lambda path: _natural(path.relative_to(root).as_posix()))
-
-
-def _natural(name):
-  return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -17,47 +17,21 @@ import numpy as np
 from absl import flags
 
 from expocm_jax.errors import UserError
-from input_pipeline import camera, pairs, procedural, sources, transforms
+from input_pipeline.origin import dataset_name, make_source, view_size, whole_images
 
-SPLITS = ("train", "validation", "test")
-PROCEDURAL_SCENES = {"train": 256, "validation": 64, "test": 64}
+__all__ = [
+  "TrainIterator",
+  "dataset_name",
+  "distinct_views",
+  "fixed_views",
+  "make_source",
+  "make_train_iterator",
+  "test_records",
+  "validation_records",
+  "view_size",
+  "whole_images",
+]
 _READ_AHEAD = 2  # batches a process prepares before they are asked for
-
-
-def make_source(config, split):
-  """Random access to the records of `split`, and the function that makes an example of one.
-
-  Args:
-    config: as in `configs/default.py`.
-    split: "train", "validation" or "test".
-
-  Returns:
-    (source, example): `source[i]` is a record; `example(record, rng, size=...)` is
-    dict(ldr [size, size, 3] in [0, 1], hdr [size, size, 3] in [0, headroom]), float32.
-
-  Raises:
-    UserError: unknown `data.source`, or what the source finds wrong with `data.root`.
-  """
-  data, headroom = config.data, config.domain.headroom
-  photograph = functools.partial(
-    _photograph, crop=data.crop, options=camera.Camera(**config.camera, headroom=headroom)
-  )
-  crop = functools.partial(transforms.crop_and_flip, headroom=headroom)
-  makers = {
-    "hdr_folder": (_hdr_folder, photograph),
-    "procedural": (_procedural, photograph),
-    "pairs": (_pair_folder, crop),
-    "prepared": (_prepared, crop),
-  }
-  if data.source not in makers:
-    raise UserError(f"config.data.source={data.source}: unknown; choose one of {', '.join(makers)}")
-  maker, example = makers[data.source]
-  if data.source != "procedural" and not data.root:
-    raise UserError(
-      f"config.data.root: empty, but data.source={data.source} reads a folder; "
-      "give it with --config.data.root=FOLDER"
-    )
-  return maker(data, split), example
 
 
 def make_train_iterator(config, *, process_index=0, process_count=1):
@@ -180,7 +154,7 @@ def validation_records(config, count):
   """`count` fixed examples of the validation split, the same in every run and process.
 
   Returns:
-    list of dict(ldr, hdr [crop, crop, 3] float32, name); scenes come again with other views
+    list of dict(ldr, hdr [crop, crop, 3] float32, name, scene); scenes come again with other views
     where there are fewer of them than `count`.
   """
   source, example = make_source(config, "validation")
@@ -204,48 +178,29 @@ def test_records(config, *, views=1, size=None, split="test"):
     split: another split, to choose settings by.
 
   Yields:
-    dict(ldr, hdr [H, W, 3] float32, name).
+    dict(ldr, hdr [H, W, 3] float32, name, scene); views of one scene share `scene`.
   """
   source, example = make_source(config, split)
   for index in range(len(source)):
-    yield from fixed_views(source, example, index, range(views), size=size)
+    numbers = range(distinct_views(config, views, size=size))
+    yield from fixed_views(source, example, index, numbers, size=size)
+
+
+def distinct_views(config, views, *, size):
+  """How many of `views` differ: of a pair there is one whole image."""
+  return 1 if size is None and whole_images(config.data) else views
 
 
 def fixed_views(source, example, index, views, *, size):
-  """The examples number `views` of record `index`: functions of the two numbers alone."""
+  """The examples number `views` of record `index`: functions of the two numbers alone.
+
+  Yields:
+    dict(ldr, hdr [H, W, 3] float32, name, scene), `name` with the view's number after the first.
+  """
   record = source[index]
   name = str(record.get("name", f"{index:05d}"))
+  scene = str(record.get("scene", name))
   for view in views:
     rng = np.random.default_rng([index, view])
-    yield dict(example(record, rng, size=size), name=f"{name}_{view}" if view else name)
-
-
-def _photograph(scene, rng, *, size, options, crop):
-  return camera.photograph(scene, rng, size=crop if size is None else size, camera=options)
-
-
-def _hdr_folder(data, split):
-  return sources.HdrFolder(
-    data.root,
-    split=split,
-    projection=data.projection,
-    validation_share=data.validation_share,
-    cache_gib=data.cache_gib,
-  )
-
-
-def _procedural(data, split):
-  return procedural.ProceduralScenes(PROCEDURAL_SCENES[split], seed=SPLITS.index(split))
-
-
-def _pair_folder(data, split):
-  return pairs.PairFolder(
-    data.root, layout=data.layout, split=split, validation_share=data.validation_share
-  )
-
-
-def _prepared(data, split):
-  # Imported here: TFDS takes a second, and no other source needs it.
-  from input_pipeline import datasets  # pylint: disable=g-import-not-at-top
-
-  return datasets.open_prepared(data.root, split)
+    view_name = f"{name}_{view}" if view else name
+    yield dict(example(record, rng, size=size), name=view_name, scene=scene)

@@ -1,19 +1,23 @@
 """From a source to a prepared set: the work of `--mode=prepare`."""
 
-from input_pipeline import datasets, pipeline
+from input_pipeline import catalogue, datasets, origin, pipeline
 
 
-def prepare(config, out_dir, *, views=16, size=None, splits=("train", "validation")):
-  """Writes fixed views of the source of `config.data` as ArrayRecord.
+def prepare(config, out_dir, *, views=16, size=None, splits=None):
+  """Writes the source of `config.data` as ArrayRecord.
 
-  Train on them with `--config.data.source=prepared --config.data.root=OUT_DIR`.
+  Pairs (`data.source=pairs`) are written as whole images under the name of their dataset unless
+  `size` is given; all else as fixed views of one size. Train on them with
+  `--config.data.source=prepared --config.data.root=OUT_DIR`.
 
   Args:
     config: as in `configs/default.py`; its source, camera and crop are used.
     out_dir: folder to write to, made if missing.
-    views: views (of pairs: crops) of each scene.
-    size: side in pixels; None takes `data.crop`. Larger than that, training crops at random.
-    splits: those to write.
+    views: views of each scene (of pairs: crops, of which a whole image is the only one; of
+      HDR-SYNTH: photos).
+    size: side in pixels; None takes whole images of pairs, and `data.crop` of other sources.
+      Larger than `data.crop`, training crops at random.
+    splits: those to write; None = all that the source has, no record in two of them.
 
   Returns:
     {split: number of records written}.
@@ -21,14 +25,31 @@ def prepare(config, out_dir, *, views=16, size=None, splits=("train", "validatio
   Raises:
     UserError: as `pipeline.make_source` and `datasets.write_prepared`.
   """
+  splits = splits or origin.available_splits(config)
+  if config.data.source == "pairs" and size is None:
+    return _prepare_whole(config, out_dir, views, splits)
   size = config.data.crop if size is None else size
-
-  def records(source, example):
-    for index in range(len(source)):
-      yield from pipeline.fixed_views(source, example, index, range(views), size=size)
-
   parts = {}
   for split in splits:
     source, example = pipeline.make_source(config, split)
-    parts[split] = (views * len(source), records(source, example))
+    parts[split] = (views * len(source), _views(source, example, views, size))
   return datasets.write_prepared(parts, out_dir, size=size)
+
+
+def _prepare_whole(config, out_dir, views, splits):
+  """A dataset's builder: whole images, radiance unlimited."""
+  config = config.copy_and_resolve_references()
+  config.domain.headroom = float("inf")
+  views = pipeline.distinct_views(config, views, size=None)
+  parts = {}
+  for split in splits:
+    source, example = pipeline.make_source(config, split)
+    made = origin.is_synth(config.data)
+    records = _views(source, example, views, None) if made else map(source.read, range(len(source)))
+    parts[split] = (views * len(source), records)
+  return datasets.write_prepared(parts, out_dir, entry=catalogue.find(config.data.dataset))
+
+
+def _views(source, example, views, size):
+  for index in range(len(source)):
+    yield from pipeline.fixed_views(source, example, index, range(views), size=size)

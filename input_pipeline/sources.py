@@ -183,6 +183,15 @@ class HdrFolder:
     panorama = projection == "panorama" if projection else width == 2 * height
     return {"radiance": levels[0], "levels": levels, "panorama": panorama, "name": entry.name}
 
+  def read(self, index: int) -> dict:
+    """`hdr` [H, W, 3] float32 as the file has it, and `name`; nothing is kept in memory.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+    entry = self._entries[index]
+    return {"hdr": read_hdr(entry.path), "name": entry.name}
+
   def _levels(self, path: pathlib.Path) -> tuple[np.ndarray, ...]:
     with self._lock:
       if path in self._cache:

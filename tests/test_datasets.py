@@ -11,7 +11,7 @@ import pytest
 
 from configs import default
 from expocm_jax.errors import UserError
-from input_pipeline import datasets, pipeline, prepare
+from input_pipeline import datasets, origin, pipeline, prepare
 
 
 def records(count, size=8, seed=0):
@@ -60,7 +60,7 @@ def test_a_source_travels_to_other_processes(tmp_path):
 
 
 def test_prepare_writes_fixed_views_that_train(tmp_path, config, monkeypatch):
-  monkeypatch.setattr(pipeline, "PROCEDURAL_SCENES", {"train": 3, "validation": 1, "test": 1})
+  monkeypatch.setattr(origin, "PROCEDURAL_SCENES", {"train": 3, "validation": 1, "test": 1})
   assert prepare.prepare(config, tmp_path, views=2) == {"train": 6, "validation": 2}
   views = {
     record["name"]: record for record in pipeline.test_records(config, views=2, split="validation")

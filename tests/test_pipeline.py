@@ -14,7 +14,7 @@ import pytest
 from configs import default
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
-from input_pipeline import pipeline
+from input_pipeline import origin, pipeline, procedural
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -128,7 +128,7 @@ def test_processes_share_the_records(pair_folder):
 
 
 def test_processes_draw_other_views(monkeypatch):
-  monkeypatch.setattr(pipeline.procedural, "ProceduralScenes", OneScene)
+  monkeypatch.setattr(procedural, "ProceduralScenes", OneScene)
   config = make_config()
   views = [
     next(pipeline.make_train_iterator(config, process_index=i, process_count=2)) for i in range(2)
@@ -174,7 +174,7 @@ def test_a_bad_file_is_a_user_error_from_a_worker(pair_folder):
 
 
 def test_validation_records_are_fixed_and_of_their_own_scenes(reference, monkeypatch):
-  monkeypatch.setitem(pipeline.PROCEDURAL_SCENES, "validation", 4)
+  monkeypatch.setitem(origin.PROCEDURAL_SCENES, "validation", 4)
   config = make_config()
   records = pipeline.validation_records(config, 3)
   more = pipeline.validation_records(make_config(shuffle_seed=5), 6)
