@@ -2,44 +2,26 @@
 
 --mode=reconstruct --input=PHOTO_OR_FOLDER --output=DIR   photos to .exr or .hdr
 --mode=demo        [--output=DIR]                         the same with photos of packages
+--mode=download    --output=DIR                           public HDR scenes, CC0 and BSD-3
+--mode=inspect     --config.data.root=DIR                 what a data set holds
 --mode=train       --config=FILE.py --workdir=DIR         starts a run, or resumes it
---mode=evaluate    --config.data.root=DIR --output=DIR    scores on test views
+--mode=evaluate    --config.data.root=DIR --output=DIR    metrics, tables and a page
+--mode=study       --config=FILE.py --workdir=DIR         baselines and ablations, all of it
+--mode=benchmark   [--size=512]                           one step against DDIM and DDPM
 --mode=prepare     --config.data.root=DIR --output=DIR    fixed views, written once
 --mode=export      --workdir=DIR --output=NAME.safetensors
 """
 
-import pathlib
 import re
 import signal
 import sys
 
 from absl import app, flags, logging
-from ml_collections import config_flags
 
-from expocm_jax import modes
+from expocm_jax import modes, options
 from expocm_jax.errors import UserError
 
 FLAGS = flags.FLAGS
-
-
-def define_flags():
-  """Declares all flags; absl reads the config and its overrides at this moment already."""
-  whole = flags.DEFINE_integer
-  flags.DEFINE_enum("mode", None, list(modes.MODES), "What to do.")
-  flags.DEFINE_string("workdir", None, "train: folder of the run, resumed if there is one.")
-  flags.DEFINE_multi_string("input", [], "reconstruct: photo or folder; may be repeated.")
-  flags.DEFINE_string("output", None, "Where results go: a folder; for export a file.")
-  flags.DEFINE_string("weights", "tiny", "Shipped name, .safetensors file, or a run's folder.")
-  flags.DEFINE_list("formats", ["exr"], "reconstruct: exr, hdr or exr,hdr.")
-  flags.DEFINE_enum("exr_dtype", "half", ["half", "float"], "reconstruct: numbers in .exr files.")
-  flags.DEFINE_bool("distributed", False, "train: one of several processes of a pod or cluster.")
-  whole("seed", 0, "reconstruct: seed of the noise.", lower_bound=0)
-  whole("steps", 1, "reconstruct: network calls along the trajectory.", lower_bound=1)
-  whole("samples", 1, "reconstruct: noise samples to average.", lower_bound=1)
-  whole("views", 4, "evaluate, prepare: fixed views of each scene.", lower_bound=1)
-  whole("size", None, "evaluate, prepare: side of the views, pixels.", lower_bound=8)
-  default = pathlib.Path(__file__).parent / "configs" / "default.py"
-  config_flags.DEFINE_config_file("config", str(default), "Config, FILE.py or FILE.py:VARIANT.")
 
 
 def fail(message: object) -> int:
@@ -51,7 +33,7 @@ def fail(message: object) -> int:
 def parse(argv: list[str]) -> list[str]:
   """Declares and parses the flags; what cannot be read ends the program with one line."""
   try:
-    define_flags()
+    options.define(list(modes.MODES))
     rest = FLAGS(argv)
     FLAGS.config.lock()  # loads the file now
     return rest

@@ -168,6 +168,19 @@ def load_for_inference(path: str | os.PathLike) -> tuple[ConfigDict, dict]:
   return config, params
 
 
+def is_complete(workdir: str | os.PathLike, config: ConfigDict) -> bool:
+  """Whether the run in `workdir` has been trained to its last step with this configuration.
+
+  Raises UserError when its last checkpoint was written with another one, or is damaged.
+  """
+  last = config.train.phase1_steps + config.train.phase2_steps
+  folder = pathlib.Path(workdir).absolute() / "checkpoints" / str(last)
+  if not folder.is_dir():
+    return False
+  _check_same(folder, _read(folder, config=ocp.args.JsonRestore()).config, config)
+  return True
+
+
 def _find(path: pathlib.Path) -> pathlib.Path:
   """The folder of one checkpoint for a run, checkpoints or checkpoint folder."""
   if not path.is_dir():

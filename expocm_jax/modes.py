@@ -15,6 +15,14 @@ def _require(flags: Any, *names: str):
       raise UserError(f"--{name}: missing; --mode={flags.mode} needs it, see --help")
 
 
+def _one_source(flags: Any) -> str:
+  """The weights of the modes that use one set of them."""
+  sources = [source for source in flags.weights if source]
+  if len(sources) != 1:
+    raise UserError(f"--weights: {len(sources)} given; --mode={flags.mode} takes one")
+  return sources[0]
+
+
 def _train(flags: Any):
   from expocm_jax import train
 
@@ -29,21 +37,71 @@ def _train(flags: Any):
 def _evaluate(flags: Any):
   from expocm_jax import evaluate
 
-  _require(flags, "output", "weights")
+  _require(flags, "output")
   check_numbers(flags.config)
   evaluate.main(
-    flags.config, weights=flags.weights, output=flags.output, views=flags.views, size=flags.size
+    flags.config,
+    weights=[source for source in flags.weights if source],
+    output=flags.output,
+    views=flags.views,
+    size=flags.size,
+    methods=flags.methods,
+    protocol_names=flags.protocols,
+    metric_names=flags.metrics,
+    samples=flags.samples,
+    seed=flags.seed,
+    hdrvdp=flags.hdrvdp,
+    cvvdp=flags.cvvdp,
   )
+
+
+def _study(flags: Any):
+  from expocm_jax import study
+
+  _require(flags, "workdir")
+  study.main(
+    flags.config,
+    flags.workdir,
+    names=flags.variants,
+    views=flags.views,
+    size=flags.size,
+    protocol_names=flags.protocols,
+    metric_names=flags.metrics,
+  )
+
+
+def _benchmark(flags: Any):
+  from expocm_jax import speed
+
+  speed.main(weights=_one_source(flags), size=flags.size or 512, output=flags.output)
+
+
+def _inspect(flags: Any):
+  from input_pipeline import inspection
+
+  check_numbers(flags.config)
+  if failed := inspection.main(flags.config, limit=flags.limit):
+    raise UserError(f"{flags.config.data.root}: {failed} record(s) cannot be read, see above; mend "
+                    "or remove them")  # fmt: skip
+
+
+def _download(flags: Any):
+  from input_pipeline import download
+
+  _require(flags, "output")
+  if failed := download.main(flags.output):
+    raise UserError(f"{flags.output}: {failed} file(s) could not be fetched, see above; the same "
+                    "command tries them again")  # fmt: skip
 
 
 def _reconstruct(flags: Any):
   from expocm_jax import reconstruct
 
-  _require(flags, "input", "output", "weights")
+  _require(flags, "input", "output")
   reconstruct.main(
     input=flags.input,
     output=flags.output,
-    weights=flags.weights,
+    weights=_one_source(flags),
     seed=flags.seed,
     steps=flags.steps,
     samples=flags.samples,
@@ -70,14 +128,18 @@ def _prepare(flags: Any):
 def _demo(flags: Any):
   from expocm_jax import demo
 
-  demo.main(output=flags.output or "demo_output", weights=flags.weights)
+  demo.main(output=flags.output or "demo_output", weights=_one_source(flags))
 
 
 MODES = {
+  "reconstruct": _reconstruct,
+  "demo": _demo,
+  "download": _download,
+  "inspect": _inspect,
   "train": _train,
   "evaluate": _evaluate,
-  "reconstruct": _reconstruct,
-  "export": _export,
+  "study": _study,
+  "benchmark": _benchmark,
   "prepare": _prepare,
-  "demo": _demo,
+  "export": _export,
 }

@@ -4,7 +4,6 @@ import math
 import os
 import pathlib
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 
 import jax
@@ -57,7 +56,7 @@ def main(
   """
   _check_options(formats, exr_dtype, steps, samples)
   names = _output_names(_photos(input))
-  folder = output_folder(output)
+  folder = image_io.output_folder(output)
   reconstructor = Reconstructor.from_checkpoint(weights)
   written, failed = [], []
   with tqdm.tqdm(names.items(), unit="photo", disable=len(names) == 1) as photos:
@@ -178,22 +177,6 @@ def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
     used.add(candidate.casefold())
     names[photo] = candidate
   return names
-
-
-def output_folder(output: str | os.PathLike) -> pathlib.Path:
-  """The folder, made if need be and tried with a file that is removed at once."""
-  folder = pathlib.Path(output)
-  if folder.suffix.lower() in image_io.HDR_SUFFIXES or folder.is_file():
-    raise UserError(f"{folder}: --output names a file; give a folder")
-  try:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-      return folder
-  except OSError as error:
-    raise UserError(
-      f"{folder}: cannot be written ({error.strerror or error}); "
-      "choose another --output or make room"
-    ) from error
 
 
 def _check_options(formats: Sequence[str], exr_dtype: str, steps: int, samples: int):

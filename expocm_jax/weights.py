@@ -147,6 +147,11 @@ def _flatten(params: Any) -> list[tuple[str, Any]]:
   return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves]
 
 
+def digest(params: Any) -> str:
+  """The SHA-256 that identifies parameters: that of a weights file with them."""
+  return _digest({name: np.asarray(leaf, np.float32) for name, leaf in _flatten(params)})
+
+
 def _digest(tensors: dict[str, np.ndarray]) -> str:
   """SHA-256 over names, shapes and bytes, in the order of the names."""
   sha = hashlib.sha256()

@@ -9,14 +9,17 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 TIERS = [
   {"errors", "color", "tonemap", "masks", "trajectories", "consistency", "schedules", "losses",
-   "metrics", "tiling", "image_io"},
-  {"layers", "unet"},
+   "metrics", "tiling", "image_io", "regions", "protocols", "crf_correction", "expansion",
+   "diffusion"},
+  {"layers", "unet", "lpips"},
   {"method", "sharding", "optim", "train_state", "train_step", "checkpointing", "metric_writer",
-   "weights", "stop_signals", "saved_config", "pretrained", "config_check"},
-  {"validation", "train", "reconstructor", "preview", "evaluate", "reconstruct", "export", "demo",
-   "modes"},
+   "weights", "stop_signals", "saved_config", "pretrained", "config_check",
+   "variants", "scoring", "journal", "perceptual"},
+  {"validation", "train", "reconstructor", "preview", "predictors", "comparison", "report",
+   "evaluate", "study", "speed", "reconstruct", "export", "demo", "options", "modes"},
 ]  # fmt: skip
-MODULES = sorted((ROOT / "expocm_jax").glob("*.py")) + [ROOT / "expocm_jax" / "image_io"]
+MODULES = sorted((ROOT / "expocm_jax").glob("*.py"))
+MODULES += [ROOT / "expocm_jax" / "image_io", ROOT / "expocm_jax" / "report"]
 
 
 def imports(path):

@@ -1,61 +1,123 @@
-"""Evaluation: aggregation against plain arithmetic, and the program on procedural scenes."""
+"""The evaluation as a program: on procedural scenes, stopped and resumed, with broken files."""
 
 import json
-import math
 
+import jax
 import numpy as np
 import pytest
+import small_run
 
-from configs import smoke
-from expocm_jax import evaluate, weights
+from configs import default
+from expocm_jax import comparison, evaluate, image_io, predictors, weights
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
+from input_pipeline import origin, procedural
 
-ROWS = [
-  {
-    "pixels": {"all": 100, "clipped": 0},
-    "psnr_mu": {"output/all": 20.0, "output/clipped": math.nan},
-  },
-  {"pixels": {"all": 300, "clipped": 50}, "psnr_mu": {"output/all": 40.0, "output/clipped": 10.0}},
-]
-
-
-def test_means_and_pooled_errors_leave_out_views_without_the_region():
-  assert evaluate.mean_scores(ROWS) == {"output/all": 30.0, "output/clipped": 10.0}
-  pooled = evaluate.pooled_scores(ROWS)
-  np.testing.assert_allclose(
-    pooled["output/all"], -10 * math.log10((100 * 1e-2 + 300 * 1e-4) / 400), rtol=1e-12
-  )
-  np.testing.assert_allclose(pooled["output/clipped"], 10.0)
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+SMALL = dict(protocol_names=["headroom"], metric_names=["psnr_mu"], size=16)
 
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
-  import jax
-
-  config = smoke.get_config()
+  config = small_run.config()
   path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
   weights.save_weights(path, Method.from_config(config).init_params(jax.random.key(0)), config)
   return path
 
 
-def test_an_untrained_network_scores_as_the_linearised_input(untrained, tmp_path, monkeypatch):
-  from input_pipeline import pipeline
+@pytest.fixture
+def three_scenes(monkeypatch):
+  monkeypatch.setitem(origin.PROCEDURAL_SCENES, "test", 3)
 
-  scenes = pipeline.test_records
-  monkeypatch.setattr(
-    pipeline, "test_records", lambda *a, **k: (r for _, r in zip(range(3), scenes(*a, **k)))
+
+def scores(folder, region="all"):
+  """PSNR-mu of each method, image by image, as the report has it."""
+  images = json.loads((folder / "scores.json").read_text())["images"]
+  methods = images[0]["scores"]
+  return {m: [i["scores"][m]["headroom"][f"psnr_mu/{region}"] for i in images] for m in methods}
+
+
+def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_scenes, tmp_path):
+  record = evaluate.main(
+    small_run.config(), weights=[f"net={untrained}"], output=tmp_path, views=2, **SMALL
   )
-  config = smoke.get_config()
-  means = evaluate.main(config, weights=untrained, output=tmp_path / "out", views=1, size=32)
-  for region in ("all", "rest"):
-    assert means[f"output/{region}"] == pytest.approx(means[f"input/{region}"], abs=0.5)
-  scores = json.loads((tmp_path / "out" / "scores.json").read_text())
-  assert len(scores["views"]) == 3 and scores["size"] == 32
-  assert "| gain |" in (tmp_path / "out" / "scores.md").read_text()
-  assert (tmp_path / "out" / "sheet.png").exists()
+  assert len(record["images"]) == 6 and record["main"] == "net"
+  assert record["methods"]["net"]["sha256"] and "psnr" not in record["command"]
+  result = scores(tmp_path)
+  assert list(result) == ["linear", "bt2446c", "akyuz", "net"]
+  np.testing.assert_allclose(result["net"], result["linear"], atol=0.5)
+  first = record["images"][0]
+  ldr, hdr = image_io.read_ldr(tmp_path / first["files"]["ldr"]), first["files"]["reference"]
+  assert sum(first["pixels"][r] for r in ("clipped", "dark", "well_exposed")) == ldr[..., 0].size
+  linear = predictors.untrained("linear").predict(ldr, 0)
+  pair = (linear, image_io.read_hdr(tmp_path / hdr))
+  a, b = (np.log1p(5000 * np.clip(x / 16, 0, 1)) / np.log1p(5000) for x in pair)
+  mse = np.mean((a - b) ** 2)
+  assert result["linear"][0] == pytest.approx(-10 * np.log10(mse), abs=0.02)  # half floats
+  for name in ("scores.md", "scores.tex", "report.html"):
+    assert (tmp_path / name).stat().st_size > 500
 
 
-def test_a_size_that_the_network_cannot_take(untrained, tmp_path):
-  with pytest.raises(UserError, match="33 is not divisible by 8"):
-    evaluate.main(smoke.get_config(), weights=untrained, output=tmp_path, size=33)
+def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch):
+  arguments = dict(weights=[], output=tmp_path, methods=["linear"], **SMALL)
+  score, calls = comparison.Comparison.__call__, []
+
+  def interrupted(self, *images, seed):
+    calls.append(seed)
+    if len(calls) == 3:
+      raise KeyboardInterrupt
+    return score(self, *images, seed=seed)
+
+  monkeypatch.setattr(comparison.Comparison, "__call__", interrupted)
+  with pytest.raises(KeyboardInterrupt):
+    evaluate.main(small_run.config(), **arguments)
+  assert not (tmp_path / "scores.json").exists()
+  record = evaluate.main(small_run.config(), **arguments)
+  assert len(calls) == 4 and len(record["images"]) == 3  # two before, the third alone after
+  evaluate.main(small_run.config(), **arguments | {"seed": 1})
+  assert len(calls) == 7  # other settings: nothing of before is used
+
+
+@pytest.fixture
+def folder_of_three(tmp_path):
+  root = tmp_path / "scenes"
+  root.mkdir()
+  for index in range(3):
+    radiance = procedural.ProceduralScenes(3)[index]["radiance"].astype(np.float32)
+    image_io.write_hdr(root / f"{index}.exr", radiance)
+  return root
+
+
+def test_broken_files_are_left_out_and_told(folder_of_three, tmp_path, capsys):
+  (folder_of_three / "1.exr").write_bytes(b"no image")
+  config = default.get_config()
+  config.data.root = str(folder_of_three)
+  with pytest.raises(UserError, match="1 of 3 images were left out"):
+    evaluate.main(config, weights=[], output=tmp_path / "out", **SMALL)
+  assert "1.exr" in capsys.readouterr().err
+  assert len(scores(tmp_path / "out")["linear"]) == 2
+  for path in folder_of_three.iterdir():
+    path.write_bytes(b"no image")
+  with pytest.raises(UserError, match="none of 3 images"):
+    evaluate.main(config, weights=[], output=tmp_path / "none", **SMALL)
+
+
+MISTAKES = {
+  "method": (dict(methods=["magic"]), "'magic'"),
+  "protocol": (dict(protocol_names=["loud"]), "'loud'"),
+  "metric": (dict(metric_names=["beauty"]), "'beauty'"),
+  "nothing": (dict(methods=[]), "--weights: none"),
+  "twice": (dict(methods=["linear", "linear"]), "called linear"),
+  "weights": (dict(weights=["nowhere"]), "nowhere"),
+  "a sampler of one step": (dict(weights=["tiny:ddim-5"]), "leave it out"),
+  "HDR-VDP-3": (dict(hdrvdp="nowhere"), "nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_are_told_before_anything_is_written(case, tmp_path):
+  changes, words = MISTAKES[case]
+  arguments = dict(weights=[], output=tmp_path / "out", **SMALL) | changes
+  with pytest.raises(UserError, match=words):
+    evaluate.main(small_run.config(), **arguments)
+  assert not (tmp_path / "out").exists()

@@ -10,6 +10,7 @@ The codecs are imported when first needed.
 """
 
 from expocm_jax.image_io.atomic import atomic_path
+from expocm_jax.image_io.folder import output_folder
 from expocm_jax.image_io.hdr import HDR_SUFFIXES, read_hdr, write_hdr
 from expocm_jax.image_io.inputs import MAX_PIXELS, list_images
 from expocm_jax.image_io.ldr import LDR_SUFFIXES, read_ldr
@@ -21,6 +22,7 @@ __all__ = [
   "MAX_PIXELS",
   "atomic_path",
   "list_images",
+  "output_folder",
   "read_hdr",
   "read_ldr",
   "write_hdr",

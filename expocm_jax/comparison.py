@@ -1,0 +1,115 @@
+"""Several methods on one image, scored against its reference under several protocols."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from expocm_jax import predictors, protocols, scoring
+from expocm_jax.errors import UserError
+from expocm_jax.perceptual import ColorVideoVdp, HdrVdp3
+from expocm_jax.predictors import Predictor
+
+PEAK_NITS = 1000.0  # what a display shows at 1.0 of a protocol's scale, cd/m^2
+
+Scores = dict[str, dict[str, dict[str, float]]]  # method, protocol, "metric/region"
+
+
+class Comparison:
+  """Predicts and scores image by image.
+
+  Attributes:
+    methods: predictors by name, the untrained ones first.
+    protocols: names.
+    metrics: names.
+  """
+
+  def __init__(
+    self,
+    methods: Mapping[str, Predictor],
+    domain: ConfigDict,
+    *,
+    protocol_names: Sequence[str] | None = None,
+    metric_names: Sequence[str] | None = None,
+    hdrvdp: str | None = None,
+    cvvdp: bool = False,
+  ):
+    """`domain` is `config.domain`; the other arguments and errors are those of `evaluate.main`."""
+    self.methods = dict(methods)
+    self.protocols = list(protocol_names or protocols.PROTOCOLS)
+    own = list(metric_names or scoring.METRICS)
+    self._score = scoring.make_scorer(
+      self.protocols,
+      headroom=domain.headroom,
+      mu=domain.mu,
+      peak_nits=PEAK_NITS,
+      metric_names=own,
+    )
+    self._bridges = {"hdrvdp3": HdrVdp3(hdrvdp)} if hdrvdp else {}
+    self._bridges |= {"cvvdp": ColorVideoVdp()} if cvvdp else {}
+    self.metrics = [*own, *self._bridges]
+    self._headroom = domain.headroom
+    self._normalise = jax.jit(protocols.normalise, static_argnums=0, static_argnames="headroom")
+
+  def __call__(
+    self, ldr: np.ndarray, hdr: np.ndarray, *, seed: int
+  ) -> tuple[dict[str, np.ndarray], Scores]:
+    """The results of all methods, and their scores.
+
+    Args:
+      ldr: [H, W, 3] float32 in [0, 1].
+      hdr: [H, W, 3] float32 relative radiance, the reference.
+      seed: of the noise.
+    """
+    results = {name: method.predict(ldr, seed) for name, method in self.methods.items()}
+    batch = {name: result[None] for name, result in results.items()}
+    arrays = jax.device_get(self._score(batch, hdr[None], ldr[None]))
+    scores = {
+      name: {
+        protocol: {key: float(values[0]) for key, values in arrays[name][protocol].items()}
+        for protocol in self.protocols
+      }
+      for name in self.methods
+    }
+    for name, result in results.items() if self._bridges else ():
+      for protocol in self.protocols:
+        parsed = protocols.parse(protocol)
+        pair = self._normalise(parsed, result, hdr, ldr, headroom=self._headroom)
+        nits = [PEAK_NITS * np.asarray(image) for image in pair]
+        for metric, bridge in self._bridges.items():
+          scores[name][protocol][f"{metric}/all"] = bridge.score(*nits)
+    return results, scores
+
+
+def compared_methods(
+  untrained: Sequence[str],
+  weights: Sequence[str],
+  *,
+  samples: int = 1,
+  labels: Mapping[str, str] | None = None,
+) -> dict[str, Predictor]:
+  """The predictors of a comparison by name, the untrained ones first.
+
+  Args:
+    untrained: of `expansion.OPERATORS`.
+    weights: as for `predictors.trained`, each also as NAME=SOURCE.
+    samples: draws of the noise to average.
+    labels: of trained methods, by NAME.
+
+  Raises:
+    UserError: one cannot be used, two have one name, or there are none.
+  """
+  found = [predictors.untrained(name) for name in untrained]
+  for source in weights:
+    name, _, place = source.rpartition("=")
+    label = (labels or {}).get(name, "")
+    found.append(predictors.trained(place, name=name, label=label, samples=samples))
+  names = [method.name for method in found]
+  for name in names:
+    if names.count(name) > 1:
+      raise UserError(f"--weights: two methods are called {name}; name them, as "
+                      f"--weights=NAME={name}")  # fmt: skip
+  if not found:
+    raise UserError("--weights: none, and no --methods either; give some of them")
+  return dict(zip(names, found, strict=True))

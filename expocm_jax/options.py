@@ -1,0 +1,40 @@
+"""The flags of the command line, in one place: `main.py` declares them all at its start."""
+
+import pathlib
+
+from absl import flags
+from ml_collections import config_flags
+
+CONFIG = pathlib.Path(__file__).parent.parent / "configs" / "default.py"
+UNTRAINED = ("linear", "bt2446c", "akyuz")  # of expansion.OPERATORS; importing it would load JAX
+
+
+def define(modes: list[str]) -> None:
+  """Declares all flags; absl reads the config and its overrides at this moment already."""
+  whole, text, several = flags.DEFINE_integer, flags.DEFINE_string, flags.DEFINE_list
+  flags.DEFINE_enum("mode", None, modes, "What to do.")
+  text("workdir", None, "train, study: folder of the run or runs, resumed if there are any.")
+  flags.DEFINE_multi_string("input", [], "reconstruct: photo or folder; may be repeated.")
+  text("output", None, "Where results go: a folder; for export a file.")
+  flags.DEFINE_multi_string(
+    "weights",
+    ["tiny"],
+    "Shipped name, .safetensors file, or a run's folder. evaluate: may be repeated, as "
+    "NAME=PATH too, or empty for none; a diffusion model's may end in :ddim-50 or :ddpm-1000.",
+  )
+  several("formats", ["exr"], "reconstruct: exr, hdr or exr,hdr.")
+  flags.DEFINE_enum("exr_dtype", "half", ["half", "float"], "reconstruct: numbers in .exr files.")
+  flags.DEFINE_bool("distributed", False, "train: one of several processes of a pod or cluster.")
+  whole("seed", 0, "reconstruct, evaluate: seed of the noise.", lower_bound=0)
+  whole("steps", 1, "reconstruct: network calls along the trajectory.", lower_bound=1)
+  whole("samples", 1, "reconstruct, evaluate: noise samples to average.", lower_bound=1)
+  whole("views", 1, "evaluate, prepare, study: fixed views of each scene.", lower_bound=1)
+  whole("size", None, "evaluate, prepare, study, benchmark: side of the images.", lower_bound=8)
+  several("methods", list(UNTRAINED), "evaluate: untrained methods beside the weights.")
+  several("protocols", None, "evaluate, study: names of protocols; all unless given.")
+  several("metrics", None, "evaluate, study: names of metrics; all unless given.")
+  text("hdrvdp", None, "evaluate: folder of your copy of HDR-VDP-3; adds it, through Octave.")
+  flags.DEFINE_bool("cvvdp", False, "evaluate: adds ColorVideoVDP (pip install cvvdp).")
+  several("variants", None, "study: names of configs/ablation.py; all unless given.")
+  whole("limit", None, "inspect: look into at most so many records of a split.", lower_bound=1)
+  config_flags.DEFINE_config_file("config", str(CONFIG), "Config, FILE.py or FILE.py:VARIANT.")

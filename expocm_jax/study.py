@@ -1,0 +1,66 @@
+"""Trains baselines and ablations at one budget and compares them: `--mode=study`.
+
+Each variant of `variants.VARIANTS` is trained from the given config, in a folder of its own, and
+all are evaluated beside the untrained methods. Stopped at any moment, the same command goes on:
+finished runs are left as they are, the unfinished one resumes, and so does the evaluation.
+"""
+
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from ml_collections import ConfigDict
+
+from expocm_jax import checkpointing, evaluate, image_io, train, variants
+
+# Each sampler of the diffusion baseline is a method of its own.
+SAMPLERS = {"diffusion": ("ddim-50", "ddpm-1000")}
+
+
+def main(
+  config: ConfigDict,
+  workdir: str | os.PathLike,
+  *,
+  names: Sequence[str] | None = None,
+  views: int = 1,
+  size: int | None = None,
+  protocol_names: Sequence[str] | None = None,
+  metric_names: Sequence[str] | None = None,
+) -> None:
+  """Trains into `workdir/VARIANT/`, and writes tables and page to `workdir/evaluation/`.
+
+  Args:
+    config: what all variants start from; `train.phase1_steps` and `phase2_steps` are the budget.
+    workdir: folder of the study.
+    names: of `variants.VARIANTS`; None takes all.
+    views, size, protocol_names, metric_names: as for `evaluate.main`.
+
+  Raises:
+    UserError: as `train.main` and `evaluate.main`, or an unknown variant.
+    SystemExit: stopped by a signal; what was done is kept.
+  """
+  names = list(names or variants.VARIANTS)
+  configs = {name: variants.apply(config, name) for name in names}  # all names are known
+  folder = image_io.output_folder(workdir)
+  for number, (name, changed) in enumerate(configs.items(), 1):
+    print(f"[{number}/{len(names)}] {variants.LABELS[name]}", file=sys.stderr, flush=True)
+    if not checkpointing.is_complete(folder / name, changed):
+      train.main(changed, folder / name)
+  evaluate.main(
+    config,
+    weights=list(_sources(folder, names)),
+    output=folder / "evaluation",
+    views=views,
+    size=size,
+    protocol_names=protocol_names,
+    metric_names=metric_names,
+    labels=variants.LABELS,
+  )
+
+
+def _sources(folder: pathlib.Path, names: Sequence[str]):
+  """NAME=PATH of every run, with each of its samplers."""
+  for name in names:
+    for sampler in SAMPLERS.get(name, ("",)):
+      yield f"{name}={folder / name}" + (f":{sampler}" if sampler else "")

@@ -1,0 +1,67 @@
+"""A study: every variant in its folder, finished runs left alone, one evaluation of all."""
+
+import json
+
+import pytest
+import small_run
+
+from expocm_jax import study, train
+from expocm_jax.checkpointing import Checkpoints
+from expocm_jax.errors import UserError
+from expocm_jax.method import Method
+from expocm_jax.sharding import make_mesh
+from expocm_jax.train_state import create_state
+from input_pipeline import origin
+
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+NAMES = ["regression", "diffusion"]
+ARGUMENTS = dict(names=NAMES, protocol_names=["headroom"], metric_names=["psnr_mu"], size=16)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+  """Names of the runs trained so far, by a training that leaves the first parameters."""
+  done = []
+
+  def main(config, workdir):
+    state = create_state(config, Method.from_config(config), make_mesh())
+    checkpoints = Checkpoints(workdir / "checkpoints", keep=1)
+    last = config.train.phase1_steps + config.train.phase2_steps
+    checkpoints.save(last, state, {"batches": last}, config, score=0.0)
+    checkpoints.close()
+    done.append(workdir.name)
+
+  monkeypatch.setattr(train, "main", main)
+  monkeypatch.setattr(study, "SAMPLERS", {"diffusion": ("ddim-2", "ddpm-3")})
+  monkeypatch.setitem(origin.PROCEDURAL_SCENES, "test", 2)
+  return done
+
+
+def test_a_study_goes_on_where_it_was_stopped(trained, tmp_path, monkeypatch):
+  config, training = small_run.config(), train.main
+
+  def stopped(changed, workdir):
+    if workdir.name == "diffusion":
+      raise SystemExit(143)
+    training(changed, workdir)
+
+  monkeypatch.setattr(train, "main", stopped)
+  with pytest.raises(SystemExit):
+    study.main(config, tmp_path, **ARGUMENTS)
+  monkeypatch.setattr(train, "main", training)
+  study.main(config, tmp_path, **ARGUMENTS)
+  assert trained == NAMES  # each once
+  record = json.loads((tmp_path / "evaluation" / "scores.json").read_text())
+  methods = ["linear", "bt2446c", "akyuz", "regression", "diffusion:ddim-2", "diffusion:ddpm-3"]
+  assert list(record["methods"]) == methods
+  assert record["methods"]["regression"]["label"] == "regression, same network"
+
+  config.optim.peak_lr *= 2
+  with pytest.raises(UserError, match=r"optim\.peak_lr"):
+    study.main(config, tmp_path, **ARGUMENTS)
+
+
+def test_an_unknown_variant_is_told_before_any_training(trained, tmp_path):
+  with pytest.raises(UserError, match="'four': unknown"):
+    study.main(small_run.config(), tmp_path / "study", **ARGUMENTS | {"names": ["two", "four"]})
+  assert not trained and not (tmp_path / "study").exists()
