@@ -23,6 +23,7 @@ class Comparison:
     methods: predictors by name, the untrained ones first.
     protocols: names.
     metrics: names.
+    bridges: metrics that other programs compute, by name.
   """
 
   def __init__(
@@ -46,9 +47,9 @@ class Comparison:
       peak_nits=PEAK_NITS,
       metric_names=own,
     )
-    self._bridges = {"hdrvdp3": HdrVdp3(hdrvdp)} if hdrvdp else {}
-    self._bridges |= {"cvvdp": ColorVideoVdp()} if cvvdp else {}
-    self.metrics = [*own, *self._bridges]
+    self.bridges = {"hdrvdp3": HdrVdp3(hdrvdp)} if hdrvdp else {}
+    self.bridges |= {"cvvdp": ColorVideoVdp()} if cvvdp else {}
+    self.metrics = [*own, *self.bridges]
     self._headroom = domain.headroom
     self._normalise = jax.jit(protocols.normalise, static_argnums=0, static_argnames="headroom")
 
@@ -72,12 +73,12 @@ class Comparison:
       }
       for name in self.methods
     }
-    for name, result in results.items() if self._bridges else ():
+    for name, result in results.items() if self.bridges else ():
       for protocol in self.protocols:
         parsed = protocols.parse(protocol)
         pair = self._normalise(parsed, result, hdr, ldr, headroom=self._headroom)
         nits = [PEAK_NITS * np.asarray(image) for image in pair]
-        for metric, bridge in self._bridges.items():
+        for metric, bridge in self.bridges.items():
           scores[name][protocol][f"{metric}/all"] = bridge.score(*nits)
     return results, scores
 

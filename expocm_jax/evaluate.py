@@ -112,7 +112,8 @@ def main(
   if not journal.rows:
     raise UserError(f"{config.data.root}: none of {len(keys)} images could be scored; "
                     f"the first: {failures[0]}")  # fmt: skip
-  record = _record(compare, config, sorted(journal.rows, key=lambda row: row["key"]), setting)
+  rows = sorted(journal.rows, key=lambda row: row["key"])
+  record = _record(compare, config, rows, setting, wanted=len(keys))
   summary = report.write(folder, record)
   width = shutil.get_terminal_size((160, 24)).columns
   print(report.console(record, summary, width=min(max(width, WIDTHS[0]), WIDTHS[1])))
@@ -169,12 +170,15 @@ def _write_images(
   return files
 
 
-def _record(compare: Comparison, config: ConfigDict, rows: list[dict], setting: dict) -> dict:
-  """The evaluation record, see `report.write`."""
+def _record(
+  compare: Comparison, config: ConfigDict, rows: list[dict], setting: dict, *, wanted: int
+) -> dict:
+  """The evaluation record, see `report.write`; `wanted` images, some of which may be missing."""
+  count = f"{len(rows)}" if len(rows) == wanted else f"{len(rows)} of {wanted}"
   dataset, size = pipeline.dataset_name(config), pipeline.view_size(config, setting["size"])
   about = dict(headroom=config.domain.headroom, peak_nits=PEAK_NITS)
   return about | {
-    "title": f"{_shown(compare)} on {dataset}: {len(rows)} images",
+    "title": f"{_shown(compare)} on {dataset}: {count} images",
     "dataset": dataset,
     "command": shlex.join(["python", *sys.argv]),
     "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -182,6 +186,7 @@ def _record(compare: Comparison, config: ConfigDict, rows: list[dict], setting: 
       "expocm_jax": expocm_jax.__version__,
       "python": platform.python_version(),
       **{package: _version(package) for package in PACKAGES},
+      **{name: bridge.version for name, bridge in compare.bridges.items() if bridge.version},
     },
     "device": jax.devices()[0].device_kind,
     "seed": setting["seed"],

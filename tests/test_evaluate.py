@@ -78,6 +78,27 @@ def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch):
   assert len(calls) == 7  # other settings: nothing of before is used
 
 
+def test_metrics_of_other_programs_see_absolute_light(three_scenes, tmp_path, monkeypatch):
+  class Largest:
+    """Stands in for HDR-VDP-3."""
+
+    version = "largest, 1.0"
+
+    def __init__(self, folder):
+      assert folder == "vdp"
+
+    def score(self, pred_nits, ref_nits):
+      assert pred_nits.shape == ref_nits.shape == (16, 16, 3)
+      return float(ref_nits.max())
+
+  monkeypatch.setattr(comparison, "HdrVdp3", Largest)
+  record = evaluate.main(small_run.config(), weights=[], methods=["linear"], output=tmp_path,
+                         hdrvdp="vdp", **SMALL | {"protocol_names": ["mu-refmax"]})  # fmt: skip
+  assert record["versions"]["hdrvdp3"] == "largest, 1.0"
+  for image in record["images"]:
+    assert image["scores"]["linear"]["mu-refmax"]["hdrvdp3/all"] == pytest.approx(1000)
+
+
 @pytest.fixture
 def folder_of_three(tmp_path):
   root = tmp_path / "scenes"
@@ -96,6 +117,7 @@ def test_broken_files_are_left_out_and_told(folder_of_three, tmp_path, capsys):
     evaluate.main(config, weights=[], output=tmp_path / "out", **SMALL)
   assert "1.exr" in capsys.readouterr().err
   assert len(scores(tmp_path / "out")["linear"]) == 2
+  assert "2 of 3 images" in (tmp_path / "out" / "scores.md").read_text()
   for path in folder_of_three.iterdir():
     path.write_bytes(b"no image")
   with pytest.raises(UserError, match="none of 3 images"):
