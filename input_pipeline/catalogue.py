@@ -9,6 +9,7 @@ import dataclasses
 from expocm_jax.errors import UserError
 
 TRAINING = ("train", "validation")  # a share of the training pairs is held out for validation
+SPLITS = (*TRAINING, "test")
 SINGLEHDR = "Liu et al., Single-Image HDR Reconstruction, CVPR 2020, arXiv 2004.01179"
 
 
@@ -43,7 +44,7 @@ class Dataset:
   @property
   def splits(self) -> tuple[str, ...]:
     """Of train, validation and test, those that the set can have."""
-    return (*TRAINING, "test") if "train" in self.layouts else ("test",)
+    return SPLITS if "train" in self.layouts else ("test",)
 
   @property
   def builder(self) -> str:

@@ -2,7 +2,7 @@
 
 Two kinds, both with zlib-compressed tensors:
 - fixed views of any source, all of one size: `OUT/exposure_pairs/1.0.0/`, `hdr` float16, which
-  keeps relative radiance in [0, headroom] to 0.05 %, below a photo's quantisation;
+  keeps relative radiance up to 65504 to 0.05 %, below a photo's quantisation;
 - a dataset of the catalogue, whole images of any size: `OUT/hdr_real/1.0.0/`, `hdr` float32 in the
   file's own scale with the `gain` that brings it to relative radiance, so nothing is lost.
 `ldr` is uint8 in both.
@@ -10,6 +10,7 @@ Two kinds, both with zlib-compressed tensors:
 
 import contextlib
 import errno
+import functools
 import io
 import os
 import pathlib
@@ -21,6 +22,7 @@ import tqdm
 
 from expocm_jax.errors import UserError
 from input_pipeline import catalogue
+from input_pipeline.sources import HALF_MAX, fingerprint
 
 NAME = "exposure_pairs"
 DESCRIPTION = "LDR/HDR pairs: `ldr` display-referred sRGB, `hdr` linear BT.709 "
@@ -73,10 +75,11 @@ class Pairs(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       name = record["name"]
       example = {
         "ldr": np.rint(record["ldr"] * 255.0).astype(np.uint8),
-        "hdr": record["hdr"].astype(np.float32 if self._entry else np.float16),
+        "hdr": record["hdr"] if self._entry else np.minimum(record["hdr"], HALF_MAX),
         "name": name,
         "scene": record.get("scene", name),
       }
+      example["hdr"] = example["hdr"].astype(np.float32 if self._entry else np.float16)
       yield key, example | ({"gain": np.float32(record.get("gain", 1))} if self._entry else {})
 
 
@@ -142,9 +145,25 @@ class PreparedPairs:
     self._folder, self._split, self._length = folder, split, length
     self.splits = splits
     self._records = None
+    self._state = ""  # of the files; of one run
 
   def __getstate__(self):
     return dict(self.__dict__, _records=None)
+
+  @functools.cached_property
+  def names(self) -> tuple[str, ...]:
+    """Of the records, in their order; the first call goes through the whole file."""
+    builder = tfds.builder_from_directory(self._folder)
+    skipped = {key: tfds.decode.SkipDecoding() for key in ("ldr", "hdr")}
+    source = builder.as_data_source(split=self._split, decoders=skipped)
+    return tuple(record["name"].decode() for record in source)
+
+  def fingerprint(self, index) -> str:
+    """Changes with any file of the set, and with the record's place; nothing is read."""
+    if not self._state:
+      files = sorted(path for path in self._folder.iterdir() if path.is_file())
+      self._state = fingerprint(_name(self._folder), self._folder.name, self._split, *files)
+    return f"{self._state} {range(self._length)[index]}"
 
   def __len__(self):
     return self._length

@@ -132,8 +132,8 @@ def _locate_all(scenes, resolution, hosts, client, failures) -> dict[str, Remote
   for scene in tqdm.tqdm(scenes, desc="looking up", unit="file", disable=None):
     try:
       asked = hosts.polyhaven if scene["origin"].startswith("polyhaven:") else ""
-      with _giving_up(asked, silent):
-        remotes[scene["file"]] = locate(scene, resolution, hosts, client)
+      with _giving_up(asked, silent, client) as asking:
+        remotes[scene["file"]] = locate(scene, resolution, hosts, asking)
     except FetchError as error:
       failures[scene["file"]] = str(error)
   return remotes
@@ -153,8 +153,8 @@ def _fetch_all(folder, remotes, client, failures) -> set[str]:
         bar.update(remote.size)
         continue
       try:
-        with _giving_up(remote.url, silent):
-          client.file(remote, folder / file, progress=bar.update)
+        with _giving_up(remote.url, silent, client) as asking:
+          asking.file(remote, folder / file, progress=bar.update)
       except FetchError as error:
         failures[file] = str(error)
         wrong.add(file)
@@ -163,16 +163,17 @@ def _fetch_all(folder, remotes, client, failures) -> set[str]:
 
 
 @contextlib.contextmanager
-def _giving_up(url: str, silent: collections.Counter):
+def _giving_up(url: str, silent: collections.Counter, client: Client):
   """Skips its block by FetchError once the host of `url` was silent for `PATIENCE` files in a row.
 
-  Without a network, a hundred files with some tries each would take half an hour to fail.
+  Gives the client to ask with: after the first such file each gets one try alone. Without a
+  network, a hundred files with some tries each would take half an hour to fail.
   """
   host = urllib.parse.urlsplit(url).hostname
   if silent[host] >= PATIENCE:
     raise FetchError(f"not tried, as {host} does not answer")
   try:
-    yield
+    yield dataclasses.replace(client, attempts=1) if silent[host] else client
     silent[host] = 0
   except FetchError as error:
     silent[host] = silent[host] + 1 if error.unreachable else 0

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from expocm_jax import __version__
 from expocm_jax.errors import UserError
+from input_pipeline import connecting
 
 # Poly Haven's terms ask for a name under which the requests of one program can be told apart.
 USER_AGENT = f"expocm_jax/{__version__}"
@@ -62,12 +63,16 @@ class Client:
   """How requests are made.
 
   timeout: seconds without a byte after which a request is given up.
+  connect_timeout: seconds for connecting.
+  silence: seconds of no answer at all after which a file is not tried again.
   attempts: tries for each file, including the first.
   pause: seconds before the second try; doubled for each further one.
   plain_http: hosts that may be reached without TLS.
   """
 
-  timeout: float = 30.0
+  timeout: float = 15.0
+  connect_timeout: float = 6.0
+  silence: float = 12.0
   attempts: int = 4
   pause: float = 1.0
   plain_http: frozenset[str] = frozenset()
@@ -80,7 +85,7 @@ class Client:
     """
 
     def once():
-      with self._open(url) as response, _network_errors():
+      with self._open(url) as response, _network_errors(answering=True):
         text = response.read(MAX_JSON)
       with contextlib.suppress(ValueError):
         answer = json.loads(text)
@@ -138,7 +143,7 @@ class Client:
         have = 0
       with part.open("ab" if have else "wb") as stream:
         while True:
-          with _network_errors():
+          with _network_errors(answering=True):
             block = response.read(BLOCK)
           if not block:
             return have
@@ -155,7 +160,7 @@ class Client:
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     if start:
       headers["Range"] = f"bytes={start}-"
-    opener = urllib.request.build_opener(_Redirects(self._check_address))
+    opener = connecting.opener(self.connect_timeout, _Redirects(self._check_address))
     request = urllib.request.Request(url, headers=headers)
     try:
       with _network_errors():
@@ -178,13 +183,14 @@ class Client:
       raise FetchError(f"the address {url} is not https")
 
   def _retry(self, once: Callable):
-    pause = self.pause
-    for attempt in range(self.attempts):
+    pause, start = self.pause, time.monotonic()
+    for attempt in range(1, self.attempts + 1):
       try:
         return once()
       except _Transient as error:
-        if attempt == self.attempts - 1:
-          message = f"{error} ({self.attempts} tries)"
+        silent = error.unreachable and time.monotonic() - start > self.silence
+        if attempt == self.attempts or silent:
+          message = f"{error} ({attempt} {'try' if attempt == 1 else 'tries'})"
           raise FetchError(message, unreachable=error.unreachable) from error
         time.sleep(pause if error.wait is None else min(error.wait, 60.0))
         pause *= 2
@@ -202,14 +208,15 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 @contextlib.contextmanager
-def _network_errors():
+def _network_errors(*, answering: bool = False):
   """Turns what goes wrong on the way into `_Transient`."""
   try:
     yield
   except urllib.error.HTTPError:
     raise
   except TimeoutError as error:
-    raise _Transient("the server does not answer in time", unreachable=True) from error
+    message = "the server stopped sending" if answering else "the server does not answer in time"
+    raise _Transient(message, unreachable=not answering) from error
   except urllib.error.URLError as error:
     slow = isinstance(error.reason, TimeoutError)
     reason = getattr(error.reason, "strerror", None) or error.reason

@@ -48,6 +48,14 @@ class HdrImages:
     folder = folder or root
     self.images = sources.HdrFolder(folder, split=inner, **options)
 
+  @property
+  def names(self) -> tuple[str, ...]:
+    return self.images.names
+
+  def fingerprint(self, index) -> str:
+    """As `sources.HdrFolder.fingerprint`."""
+    return self.images.fingerprint(index)
+
   def __len__(self):
     return len(self.images)
 

@@ -4,7 +4,7 @@ import numpy as np
 import tqdm
 
 from expocm_jax.errors import UserError
-from input_pipeline import origin
+from input_pipeline import catalogue, origin
 from input_pipeline.image_statistics import Statistics
 
 UNRELATED = 0.5  # correlation below which two images hardly show the same
@@ -61,7 +61,7 @@ def inspect(config, *, split="all", limit=None) -> dict:
     "split": split,
     "layout": getattr(source, "layout", None),
     "pairing": getattr(source, "pairing", None),
-    "splits": {name: _count(config, name) for name in origin.SPLITS},
+    "splits": {name: _count(config, name) for name in catalogue.SPLITS},
     "records": len(source),
     "read": len(indices) - len(failures),
     "failures": failures,

@@ -6,17 +6,19 @@ import pathlib
 from expocm_jax.errors import UserError
 from input_pipeline import camera, catalogue, hdr_synth, pairs, procedural, sources, transforms
 
-SPLITS = ("train", "validation", "test")
 PROCEDURAL_SCENES = {"train": 256, "validation": 64, "test": 64}
 MADE_FROM_HDR = ("hdr_folder", "procedural")  # sources whose photos a camera model makes
 
 
-def make_source(config, split):
+def make_source(config, split, *, headroom=None):
   """Random access to the records of `split`, and the function that makes an example of one.
 
   Args:
     config: as in `configs/default.py`.
     split: "train", "validation", "test", or "all" where the source is a folder.
+    headroom: largest relative radiance of the examples; None = `config.domain.headroom`, as for
+      training; `math.inf` leaves the ground truth as it is, as for evaluation. The photos are the
+      same for all.
 
   Returns:
     (source, example): `source[i]` is a record; `example(record, rng, size=...)` is
@@ -26,7 +28,8 @@ def make_source(config, split):
     UserError: unknown `data.source` or `data.dataset`, or what the source finds wrong with
       `data.root`.
   """
-  data, headroom = config.data, config.domain.headroom
+  data = config.data
+  headroom = config.domain.headroom if headroom is None else headroom
   options = camera.Camera(**config.camera, headroom=headroom)
   photograph = functools.partial(_photograph, crop=data.crop, options=options)
   crop = functools.partial(transforms.crop_and_flip, headroom=headroom)
@@ -87,14 +90,35 @@ def dataset_name(config):
   data = config.data
   if data.source == "procedural":
     return "procedural scenes"
-  entry = _dataset(data)
-  if data.source == "prepared" and not entry.title:
-    from input_pipeline import datasets  # pylint: disable=g-import-not-at-top
+  return _title(data) or pathlib.Path(data.root).resolve().name
 
-    entry_title = catalogue.title_of_builder(datasets.prepared_name(data.root))
-  else:
-    entry_title = catalogue.title(entry)
-  return entry_title or pathlib.Path(data.root).resolve().name
+
+def published_set(config, *, size):
+  """Title of the published set that is evaluated as others do: on its whole images.
+
+  Args:
+    config: as in `configs/default.py`; pairs of a named dataset, or such a set prepared.
+    size: side of the views, pixels; None = whole images.
+
+  Returns:
+    "HDR-REAL", "HDR-EYE", "AIM 2025", ...; None for crops, HDR images, folders without a name,
+    and HDR-SYNTH, whose photos are made here.
+  """
+  data = config.data
+  if size is not None or data.source not in ("pairs", "prepared"):
+    return None
+  title = _title(data)
+  return title if title and title != catalogue.DATASETS["hdr_synth"].title else None
+
+
+def _title(data):
+  """The catalogue's, "" where it has none for this data."""
+  entry = _dataset(data)
+  if data.source != "prepared" or entry.title:
+    return catalogue.title(entry)
+  from input_pipeline import datasets  # pylint: disable=g-import-not-at-top
+
+  return catalogue.title_of_builder(datasets.prepared_name(data.root))
 
 
 def _dataset(data):
@@ -129,7 +153,7 @@ def _hdr_images(data, split):
 
 
 def _procedural(data, split):
-  return procedural.ProceduralScenes(PROCEDURAL_SCENES[split], seed=SPLITS.index(split))
+  return procedural.ProceduralScenes(PROCEDURAL_SCENES[split], seed=catalogue.SPLITS.index(split))
 
 
 def _pair_folder(data, split):

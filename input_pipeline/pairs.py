@@ -11,9 +11,8 @@ import numpy as np
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
 from input_pipeline import catalogue, layouts
-from input_pipeline.sources import validation_groups
+from input_pipeline.sources import fingerprint, validation_groups
 
-SPLITS = ("train", "validation", "test", "all")
 NTIRE21_GAMMA = 2.24  # the encoding of the set's ground truth
 _SAMPLES = 100_000  # pixels that the gain is measured on
 
@@ -68,6 +67,15 @@ class PairFolder:
       )
     gain = clip_gain(ldr, hdr)
     return {"ldr": ldr, "hdr": hdr, "gain": gain, "name": pair.name, "scene": pair.scene}
+
+  @property
+  def names(self) -> tuple[str, ...]:
+    return tuple(pair.name for pair in self.pairs)
+
+  def fingerprint(self, index) -> str:
+    """Changes with the name of a record and with its files; nothing is read."""
+    pair = self.pairs[index]
+    return fingerprint(pair.name, *filter(None, (pair.ldr, pair.hdr, pair.align)))
 
   def _select(self, split, validation_share):
     """(layout, pairing, pairs) of one split."""
@@ -131,7 +139,7 @@ def available_splits(root, *, layout="auto", dataset="folder"):
 
 def check_split(entry, split, root):
   """Raises UserError where a dataset cannot have this split."""
-  if split not in SPLITS:
+  if split not in (*catalogue.SPLITS, "all"):
     raise UserError(f"{root}: unknown split {split!r}; use train, validation, test or all")
   if split not in (*entry.splits, "all"):
     raise UserError(

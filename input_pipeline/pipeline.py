@@ -1,4 +1,4 @@
-"""Training batches and evaluation records: shard -> shuffle -> repeat -> map -> batch -> prefetch.
+"""Training batches and fixed views: shard -> shuffle -> repeat -> map -> batch -> prefetch.
 
 Batch k of a process is a function of (config, process, k) alone: the batching is done by index,
 before the work is dealt out, so any number of workers gives the same batches, and the state of
@@ -17,16 +17,23 @@ import numpy as np
 from absl import flags
 
 from expocm_jax.errors import UserError
-from input_pipeline.origin import dataset_name, make_source, view_size, whole_images
+from input_pipeline.origin import (
+  dataset_name,
+  make_source,
+  published_set,
+  view_size,
+  whole_images,
+)
 
 __all__ = [
   "TrainIterator",
   "dataset_name",
   "distinct_views",
+  "fingerprints",
   "fixed_views",
   "make_source",
   "make_train_iterator",
-  "test_records",
+  "published_set",
   "validation_records",
   "view_size",
   "whole_images",
@@ -167,23 +174,12 @@ def validation_records(config, count):
   return [views[k] for k in range(rounds) for views in columns][:count]
 
 
-def test_records(config, *, views=1, size=None, split="test"):
-  """Fixed examples of the test split, one by one: `views` of each scene.
+def fingerprints(source) -> list[str]:
+  """Of each record, what its fixed views depend on: its number, its name and its files' states.
 
-  Args:
-    config: as in `configs/default.py`.
-    views: views (of pairs: crops) of each scene.
-    size: side in pixels, or (h, w) for HDR sources. None: `data.crop` for HDR sources, and one
-      whole image of each pair.
-    split: another split, to choose settings by.
-
-  Yields:
-    dict(ldr, hdr [H, W, 3] float32, name, scene); views of one scene share `scene`.
+  The same in every process; no image is read.
   """
-  source, example = make_source(config, split)
-  for index in range(len(source)):
-    numbers = range(distinct_views(config, views, size=size))
-    yield from fixed_views(source, example, index, numbers, size=size)
+  return [f"{index} {source.fingerprint(index)}" for index in range(len(source))]
 
 
 def distinct_views(config, views, *, size):

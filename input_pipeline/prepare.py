@@ -1,5 +1,7 @@
 """From a source to a prepared set: the work of `--mode=prepare`."""
 
+import math
+
 from input_pipeline import catalogue, datasets, origin, pipeline
 
 
@@ -31,19 +33,17 @@ def prepare(config, out_dir, *, views=16, size=None, splits=None):
   size = config.data.crop if size is None else size
   parts = {}
   for split in splits:
-    source, example = pipeline.make_source(config, split)
+    source, example = pipeline.make_source(config, split, headroom=math.inf)
     parts[split] = (views * len(source), _views(source, example, views, size))
   return datasets.write_prepared(parts, out_dir, size=size)
 
 
 def _prepare_whole(config, out_dir, views, splits):
   """A dataset's builder: whole images, radiance unlimited."""
-  config = config.copy_and_resolve_references()
-  config.domain.headroom = float("inf")
   views = pipeline.distinct_views(config, views, size=None)
   parts = {}
   for split in splits:
-    source, example = pipeline.make_source(config, split)
+    source, example = pipeline.make_source(config, split, headroom=math.inf)
     made = origin.is_synth(config.data)
     records = _views(source, example, views, None) if made else map(source.read, range(len(source)))
     parts[split] = (views * len(source), records)

@@ -115,6 +115,10 @@ class ProceduralScenes:
   def names(self) -> tuple[str, ...]:
     return tuple(f"procedural_{index:05d}" for index in range(self._count))
 
+  def fingerprint(self, index: int) -> str:
+    """What a scene depends on."""
+    return f"procedural {self._seed} {range(self._count)[index]} {self._size[0]}x{self._size[1]}"
+
   def __len__(self) -> int:
     return self._count
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from expocm_jax.errors import UserError
 from expocm_jax.image_io import read_hdr
-from input_pipeline import resample
+from input_pipeline import catalogue, resample
 
-SPLITS = ("train", "validation", "test", "all")
 PROJECTIONS = ("panorama", "photo")
 SUFFIXES = (".exr", ".hdr")
 INDEX = "index.csv"
@@ -54,7 +53,7 @@ def read_index(root: pathlib.Path) -> list[Entry]:
   entries = []
   for number, row in enumerate(rows, start=2):
     file, split, projection = row["file"], row["split"], row.get("projection", "")
-    if split not in ("train", "validation", "test"):
+    if split not in catalogue.SPLITS:
       raise UserError(
         f"{path}: unknown split {split!r} in line {number}; use train, validation or test"
       )
@@ -101,6 +100,24 @@ def select(entries: list[Entry], split: str, *, indexed: bool, share: float) -> 
   return [entry for entry in train if (entry.group in held_out) == (split == "validation")]
 
 
+def fingerprint(*parts) -> str:
+  """A hash, the same in every process, of texts and of the states of files.
+
+  A file counts by its name, size and time of change, so nothing is read; one that is missing
+  counts as such.
+  """
+  state = []
+  for part in parts:
+    state.append(part.name if isinstance(part, pathlib.Path) else str(part))
+    if isinstance(part, pathlib.Path):
+      try:
+        status = part.stat()
+        state.append(f"{status.st_size} {status.st_mtime_ns}")
+      except OSError:
+        state.append("missing")
+  return hashlib.sha256("\0".join(state).encode()).hexdigest()[:16]
+
+
 class HdrFolder:
   """A folder of HDR images: `source[i]` is a scene for `camera.photograph`.
 
@@ -127,8 +144,8 @@ class HdrFolder:
     cache_gib: float = 2.0,
   ):
     root = pathlib.Path(root)
-    if split not in SPLITS:
-      raise UserError(f"{root}: unknown split {split!r}; use one of {', '.join(SPLITS)}")
+    if split not in (*catalogue.SPLITS, "all"):
+      raise UserError(f"{root}: unknown split {split!r}; use train, validation, test or all")
     if projection not in ("auto", *PROJECTIONS):
       raise UserError(f"{root}: unknown projection {projection!r}; use auto, panorama or photo")
     if not 0.0 <= validation_share < 1.0:
@@ -166,6 +183,11 @@ class HdrFolder:
   def names(self) -> tuple[str, ...]:
     """Of the scenes: the files' paths within the folder, without suffix."""
     return tuple(entry.name for entry in self._entries)
+
+  def fingerprint(self, index: int) -> str:
+    """Changes with the name, the projection and the file of a scene; nothing is read."""
+    entry = self._entries[index]
+    return fingerprint(entry.name, entry.projection, entry.path)
 
   def __len__(self) -> int:
     return len(self._entries)

@@ -78,6 +78,23 @@ def test_several_sets_in_one_folder_are_told_apart(tmp_path):
   assert pipeline.dataset_name(config) == "HDR-EYE"
 
 
+def test_published_sets_are_named_for_their_whole_images_alone(tmp_path):
+  def published(key, source="pairs", size=None, root=tmp_path):
+    return pipeline.published_set(make_config(root, key, source), size=size)
+
+  assert published("hdr_real") == "HDR-REAL" and published("aim2025") == "AIM 2025"
+  assert published("hdr_real", size=256) is None
+  assert published("folder") is published("hdr_synth") is None
+  assert published("folder", "hdr_folder") is published("folder", "procedural") is None
+  trees.TREES["hdr_eye"](tmp_path / "set")
+  config = make_config(tmp_path / "set", "hdr_eye")
+  prepare.prepare(config, tmp_path / "whole")
+  prepare.prepare(config, tmp_path / "crops", views=1, size=8)
+  for key in ("hdr_eye", "folder"):
+    assert published(key, "prepared", root=tmp_path / "whole") == "HDR-EYE"
+  assert published("folder", "prepared", root=tmp_path / "crops") is None
+
+
 def test_hdr_real_has_its_splits_in_two_layouts(tmp_path):
   trees.hdr_real(tmp_path)
   train, validation, test = (
@@ -99,8 +116,8 @@ def test_si_hdr_gives_each_clip_set_or_the_one_asked_for(tmp_path):
   assert [pair.scene for pair in every.pairs] == ["001", "002"] * 2
   config = make_config(tmp_path, "si_hdr/clip_97")
   assert pipeline.dataset_name(config) == "SI-HDR clip_97"
-  records = list(pipeline.test_records(config, views=3))
-  assert len(records) == 2 and all("clip_97" in record["name"] for record in records)
+  names = pipeline.make_source(config, "test")[0].names
+  assert len(names) == 2 and all("clip_97" in name for name in names)
   assert prepare.prepare(config, tmp_path / "out") == {"test": 2}
   assert (tmp_path / "out/si_hdr_clip_97/1.0.0").is_dir()
 

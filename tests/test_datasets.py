@@ -62,9 +62,9 @@ def test_a_source_travels_to_other_processes(tmp_path):
 def test_prepare_writes_fixed_views_that_train(tmp_path, config, monkeypatch):
   monkeypatch.setattr(origin, "PROCEDURAL_SCENES", {"train": 3, "validation": 1, "test": 1})
   assert prepare.prepare(config, tmp_path, views=2) == {"train": 6, "validation": 2}
-  views = {
-    record["name"]: record for record in pipeline.test_records(config, views=2, split="validation")
-  }
+  (source, example), views = pipeline.make_source(config, "validation"), {}
+  for record in pipeline.fixed_views(source, example, 0, range(2), size=None):
+    views[record["name"]] = record
   config.data.update(source="prepared", root=str(tmp_path))
   for record in pipeline.validation_records(config, 2):
     hdr, view = record["hdr"], views[record["name"]]["hdr"]

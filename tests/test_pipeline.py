@@ -1,4 +1,4 @@
-"""Training batches are deterministic and resumable; evaluation records are fixed."""
+"""Training batches are deterministic and resumable; validation records are fixed."""
 
 import itertools
 import json
@@ -185,17 +185,6 @@ def test_validation_records_are_fixed_and_of_their_own_scenes(reference, monkeyp
   assert not np.array_equal(more[4]["hdr"], more[0]["hdr"])
   seen = {image.tobytes() for batch in reference for image in batch["hdr"]}
   assert not seen & {record["hdr"].tobytes() for record in more}
-
-
-def test_test_records_take_views_and_a_size(pair_folder):
-  config = make_config()
-  records = take(pipeline.test_records(config, views=2, size=(12, 20)), 3)
-  assert [record["hdr"].shape for record in records] == [(12, 20, 3)] * 3
-  assert len({record["name"] for record in records}) == 3
-  assert next(pipeline.test_records(config))["ldr"].shape == (16, 16, 3)
-  config.data.update(source="pairs", root=str(pair_folder))
-  whole = list(pipeline.test_records(config))
-  assert len(whole) == 12 and whole[0]["ldr"].shape == (20, 24, 3)
 
 
 @pytest.mark.parametrize(
