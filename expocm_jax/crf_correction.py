@@ -12,8 +12,13 @@ the reference before they measure. Facts after crf_correction.m of gfxdisp/pu21 
                 pulls towards the identity; u' and v' are scaled by 410/255 there, which sets the
                 strength of the ridge
 
-Both images are absolute: here the reference's largest value is brought to 1000 cd/m^2, and both
-are clipped to [0.005, 10000] cd/m^2.
+Our images are relative, so this is its mode for images that are not calibrated (normalize = 1):
+each of the two is first divided by its own median, of all values of all channels, and brought to
+500 cd/m^2; what comes out goes back to the unit of the reference. A wrong exposure costs nothing.
+As there, values below 0.005 cd/m^2 are raised to it, and nothing is cut at the 10000 cd/m^2 of PQ,
+whose formula goes on above; the end is the 1e8 cd/m^2 that also end its colour conversion.
+Deviations: of an even number of values the lower middle one is the median; where the median is 0
+(half of the image is black) it is that of the values above 0, instead of a division by 0.
 
 Accuracy in float32: both fits are of the difference to the identity, so a perfect prediction
 comes back unchanged up to the rounding of PQ and back (2e-5 relative). The cubic is fitted with
@@ -28,15 +33,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from expocm_jax import color
+from expocm_jax.order_statistics import kth_smallest
 
-REFERENCE_PEAK = 1000.0  # cd/m^2
-_RANGE = (0.005, 10000.0)  # cd/m^2
+MEDIAN_NITS = 500.0  # cd/m^2
+_RANGE = (0.005, 1e8)  # cd/m^2
+_TINY = 1e-12  # a median below this is that of a black image
 _RIDGE = 0.01
 _UV_SCALE = 410.0 / 255.0
 _PQ_M1, _PQ_M2 = 2610.0 / 16384.0, 2523.0 / 32.0
 _PQ_C3 = 2392.0 / 128.0
 _PQ_GAP = 672.0 / 4096.0  # 1 - c1 = c2 - c3
-_PQ_LOWEST = 0.0150763990  # the code of 0.005 cd/m^2
+_PQ_ENDS = (0.0150763990, 1.6893720779)  # the codes of _RANGE
 # Inverse of the matrix of `color.linear_to_xyz`.
 _XYZ_TO_RGB = (
   (3.2409699419045213, -1.5373831775700935, -0.4986107602930033),
@@ -51,37 +58,45 @@ def correct_response(
   """The prediction after the correction that brings it nearest to the reference.
 
   Args:
-    pred_hdr: [..., H, W, 3] linear BT.709, in the unit of the reference; the method removes no
-      scale beforehand, and a cubic in PQ takes up moderate ones only.
-    ref_hdr: [..., H, W, 3] linear BT.709, relative radiance.
+    pred_hdr: [..., H, W, 3] linear BT.709 in any unit.
+    ref_hdr: [..., H, W, 3] linear BT.709 in any other unit.
     valid: [..., H, W, 1] of 0 and 1, the pixels to fit on; None = all.
 
   Returns:
-    [..., H, W, 3] in the unit of the reference, in the range of 0 to 10000 cd/m^2.
+    [..., H, W, 3] in the unit of the reference, at least 0.
   """
   chex.assert_equal_shape([pred_hdr, ref_hdr])
   chex.assert_axis_dimension(pred_hdr, -1, 3)
   chex.assert_type([pred_hdr, ref_hdr], float)
   valid = jnp.ones_like(ref_hdr[..., :1]) if valid is None else (valid > 0).astype(ref_hdr.dtype)
-  ref = jnp.where(valid > 0, ref_hdr, 0.0)
-  largest = jnp.max(ref, axis=(-3, -2, -1), keepdims=True)
-  scale = REFERENCE_PEAK / jnp.where(largest > 0, largest, 1.0)
-  pred = jnp.where(valid > 0, pred_hdr, 0.0)
-  pred_y, pred_uv = _split(jnp.clip(pred * scale, *_RANGE))
-  ref_y, ref_uv = _split(jnp.clip(ref * scale, *_RANGE))
+  pred, ref = (jnp.where(valid > 0, image, 0.0) for image in (pred_hdr, ref_hdr))
+  ref_scale = _calibration(ref, valid)
+  pred_y, pred_uv = _split(jnp.clip(pred * _calibration(pred, valid), *_RANGE))
+  ref_y, ref_uv = _split(jnp.clip(ref * ref_scale, *_RANGE))
   luminance = pq_decode(_fit_cubic(pq_encode(pred_y), pq_encode(ref_y), valid))
-  return _join(luminance, _fit_chromaticity(pred_uv, ref_uv, valid)) / scale
+  return _join(luminance, _fit_chromaticity(pred_uv, ref_uv, valid)) / ref_scale
+
+
+def _calibration(image: jax.Array, valid: jax.Array) -> jax.Array:
+  """The factor that brings the median to MEDIAN_NITS, [..., 1, 1, 1]; a black image keeps its."""
+  there = jnp.broadcast_to(valid > 0, image.shape)
+  count, bright = (jnp.sum(x, axis=(-3, -2, -1)) for x in (there, there & (image > 0)))
+  black = count - bright
+  middle = (count + 1) // 2
+  middle = jnp.where(middle > black, middle, black + (bright + 1) // 2)
+  median = kth_smallest(image, valid, middle)
+  return MEDIAN_NITS / jnp.where(median > _TINY, median, MEDIAN_NITS)
 
 
 def pq_encode(nits: jax.Array) -> jax.Array:
-  """Luminance in cd/m^2, [0, 10000], to PQ code in [0, 1] (SMPTE ST 2084)."""
+  """Luminance in cd/m^2 to PQ code (SMPTE ST 2084): [0, 10000] to [0, 1], and on above."""
   power = (nits / 10000.0) ** _PQ_M1
   return jnp.exp(_PQ_M2 * jnp.log1p(-_PQ_GAP * (1.0 - power) / (1.0 + _PQ_C3 * power)))
 
 
 def pq_decode(code: jax.Array) -> jax.Array:
-  """PQ code to luminance in cd/m^2; codes are clipped to those of [0.005, 10000] cd/m^2."""
-  base = jnp.expm1(jnp.log(jnp.clip(code, _PQ_LOWEST, 1.0)) / _PQ_M2)
+  """PQ code to luminance in cd/m^2; codes are clipped to those of [0.005, 1e8] cd/m^2."""
+  base = jnp.expm1(jnp.log(jnp.clip(code, *_PQ_ENDS)) / _PQ_M2)
   return 10000.0 * ((_PQ_GAP + base) / (_PQ_GAP - _PQ_C3 * base)) ** (1.0 / _PQ_M1)
 
 
@@ -138,7 +153,7 @@ def _split(rgb: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _join(luminance: jax.Array, uv: jax.Array) -> jax.Array:
-  """The inverse of `_split`; colours outside the gamut are clipped to [0, 10000]."""
+  """The inverse of `_split`; colours outside the gamut are clipped to it."""
   u, v = uv[..., :1] / _UV_SCALE, jnp.maximum(uv[..., 1:] / _UV_SCALE, 1e-3)
   x = luminance * jnp.maximum(9.0 * u / (4.0 * v), 0.0)
   z = luminance * jnp.maximum((12.0 - 3.0 * u - 20.0 * v) / (4.0 * v), 0.0)

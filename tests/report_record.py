@@ -9,7 +9,7 @@ KEYS = ("psnr_mu/all", "psnr_mu/clipped", "delta_e_2000/all", "lpips_alex/all")
 REGIONS = ("all", "clipped", "dark", "well_exposed")
 
 
-def make(scores, *, scenes=None, protocols=PROTOCOLS, dataset="a folder", seed=3):
+def make(scores, *, scenes=None, protocols=PROTOCOLS, published_set=None, seed=3):
   """A record of `scores`: one dict {method: {key: value}} an image, the same in all protocols."""
   methods = list(scores[0])
   images = [
@@ -29,7 +29,8 @@ def make(scores, *, scenes=None, protocols=PROTOCOLS, dataset="a folder", seed=3
   ]
   return {
     "title": "Test of <tiny> & co",
-    "dataset": dataset,
+    "dataset": published_set or "HDR-REAL",  # a name alone does not tell what a folder holds
+    "published_set": published_set,
     "command": "python main.py --mode=evaluate --weights=tiny",
     "created": "2026-01-02T03:04:05+00:00",
     "versions": {"expocm_jax": "0.0", "jax": "0.10"},
@@ -38,6 +39,7 @@ def make(scores, *, scenes=None, protocols=PROTOCOLS, dataset="a folder", seed=3
     "size": [12, 16],
     "peak_nits": 1000.0,
     "headroom": 16.0,
+    "mu": 500.0,
     "protocols": {name: f"what {name} divides by; peak 1" for name in protocols},
     "methods": {
       name: {
@@ -85,7 +87,7 @@ def write(folder):
   scores = random_scores(5, keys=KEYS, methods=("linear", "akyuz", "tiny"))
   scores[0]["tiny"]["psnr_mu/all"] = float("inf")
   scores[3]["tiny"]["psnr_mu/clipped"] = None
-  record = add_files(make(scores, dataset="HDR-EYE"), folder)
+  record = add_files(make(scores, published_set="HDR-EYE"), folder)
   record["images"][1]["name"] = "</script><b>&\u2028"
   return folder, record, report.write(folder, record)
 

@@ -27,8 +27,10 @@ def relative_error(pred, ref):
 def reference_fit(pred, ref):
   """The correction in float64 with numpy's least squares, for one image."""
   matrix = colour.normalised_primary_matrix(BT709.primaries, BT709.whitepoint)
-  scale = 1000 / ref.max()
-  xyz = [np.clip(np.float64(x) * scale, 0.005, 1e4).reshape(-1, 3) @ matrix.T for x in (pred, ref)]
+  # The lower of the two middle values, of all values of all channels.
+  scales = [500 / np.sort(np.float64(x), axis=None)[(x.size - 1) // 2] for x in (pred, ref)]
+  nits = [np.maximum(x * s, 0.005) for x, s in zip((pred, ref), scales, strict=True)]
+  xyz = [x.reshape(-1, 3) @ matrix.T for x in nits]
   (px, py), (rx, ry) = (
     (
       410 / 255 * colour.xy_to_Luv_uv(colour.XYZ_to_xy(x)),
@@ -37,7 +39,7 @@ def reference_fit(pred, ref):
     for x in xyz
   )
   code = np.polyval(np.polyfit(py, ry, 3), py)
-  luminance = colour.models.eotf_ST2084(np.clip(code, 0.0150763990, 1))
+  luminance = colour.models.eotf_ST2084(np.maximum(code, 0.0150763990))
   u, v = px.T
   terms = np.stack([u**3, v**3, u**2, v**2, u * v, u, v, np.ones_like(u)], axis=1)
   target = np.zeros((8, 2))
@@ -46,7 +48,7 @@ def reference_fit(pred, ref):
   uv = terms @ np.linalg.solve(terms.T @ terms + ridge * np.eye(8), terms.T @ rx + ridge * target)
   xy = colour.Luv_uv_to_xy(uv * 255 / 410)
   xyz = colour.xyY_to_XYZ(np.concatenate([xy, luminance[:, None]], axis=1))
-  return np.clip(xyz @ np.linalg.inv(matrix).T, 0, 1e4).reshape(ref.shape) / scale
+  return np.maximum(xyz @ np.linalg.inv(matrix).T, 0).reshape(ref.shape) / scales[1]
 
 
 def test_matches_a_float64_fit():
@@ -85,6 +87,21 @@ def test_a_perfect_prediction_comes_back():
   np.testing.assert_allclose(correct(ref, ref), ref, rtol=2e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [1 / 64, 64])
+def test_a_pure_scale_is_undone(factor):
+  ref = scene()
+  got = correct(np.float32(factor) * ref, ref)
+  np.testing.assert_allclose(got, ref, rtol=3e-4, atol=1e-6)
+
+
+def test_an_image_that_is_mostly_black_is_scaled_by_what_is_not():
+  ref = scene()
+  ref[:, :, :20] = 0
+  got = np.asarray(correct(0.1 * ref, ref))
+  np.testing.assert_allclose(got[:, :, 20:], ref[:, :, 20:], rtol=3e-4, atol=1e-6)
+  assert got[:, :, :20].max() < 1e-4 * np.median(ref[:, :, 20:])
+
+
 def test_grey_flat_and_black_images_stay_sane():
   ref = scene()
   grey = np.repeat(ref[..., :1], 3, axis=-1)
@@ -93,7 +110,7 @@ def test_grey_flat_and_black_images_stay_sane():
   np.testing.assert_allclose(correct(2 * flat, flat), flat, rtol=1e-3)
   two = np.where(np.arange(31)[:, None] < 15, 0.1, 3.0) * np.ones_like(ref)
   np.testing.assert_allclose(correct(two.astype(np.float32) * 0.7, two), two, rtol=1e-3)
-  for pred, target in ((black, ref), (ref, black), (black, black), (flat, ref), (1e9 * ref, ref)):
+  for pred, target in ((black, ref), (ref, black), (black, black), (flat, ref), (1e-15 * ref, ref)):
     got = correct(pred, target)
     assert np.isfinite(got).all() and (got >= 0).all()
 
@@ -116,12 +133,12 @@ def test_images_of_a_batch_are_independent():
 
 
 def test_pq_matches_colour_and_comes_back():
-  nits = np.geomspace(0.005, 1e4, 100)
+  nits = np.geomspace(0.005, 1e7, 120)  # above 10000 the formula goes on
   code = pq_encode(nits.astype(np.float32))
   np.testing.assert_allclose(code, colour.models.eotf_inverse_ST2084(nits), rtol=2e-5)
   np.testing.assert_allclose(pq_decode(code), nits, rtol=2e-5)
   ends = pq_decode(np.float32([-1, 0, 2]))
-  np.testing.assert_allclose(ends, [0.005, 0.005, 1e4], rtol=1e-4)
+  np.testing.assert_allclose(ends, [0.005, 0.005, 1e8], rtol=1e-4)
 
 
 def test_the_matrix_is_the_inverse_of_color():

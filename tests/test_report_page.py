@@ -43,7 +43,10 @@ def test_all_files_are_written_and_the_json_is_strict(written):
   assert {path.name for path in folder.iterdir()} == {*report.FILES, "images"}
   data = json.loads((folder / "scores.json").read_text(), parse_constant=pytest.fail)
   assert data["summary"] == report.finite(summary)
-  assert data["images"][0]["scores"]["tiny"]["headroom"]["psnr_mu/all"] is None
+  scores = [image["scores"]["tiny"]["headroom"] for image in data["images"]]
+  assert scores[0]["psnr_mu/all"] == 100.0  # infinite: null means "no such region"
+  assert scores[3]["psnr_mu/clipped"] is None and scores[4]["psnr_mu/all"] < 100
+  assert record["images"][0]["scores"]["tiny"]["headroom"]["psnr_mu/all"] == np.inf
   kept = ("command", "versions", "protocols", "methods", "peak_nits", "seed", "created", "main")
   assert all(data[name] == record[name] for name in kept)
   markdown = (folder / "scores.md").read_text(encoding="utf-8")
@@ -67,6 +70,7 @@ def test_what_users_name_cannot_break_the_page(written):
   data = embedded(text, "report")
   assert data["images"][1]["name"] == written[1]["images"][1]["name"]
   assert data["published"]["ExpoCM"]["psnr_mu"] == 20.75
+  assert data["mu"] == 500 and "µ = 500)" in data["picturesNote"]
 
 
 def test_embedded_radiance_is_within_a_256th_of_every_channel(written):

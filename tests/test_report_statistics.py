@@ -104,7 +104,8 @@ def test_identical_images_count_as_100_db_and_as_pixels_without_error():
   assert (entry["images"], entry["capped"]) == (4, 2)
   assert entry["pooled"]["mean"] == pytest.approx(-10 * math.log10((1e-2 + 1e-3) / 4), abs=1e-6)
   same = one_method([math.inf, math.inf], key=KEY)
-  assert (same["mean"], same["low"], same["pooled"]["mean"]) == (100, 100, None)
+  assert (same["mean"], same["low"]) == (100, 100)
+  assert same["pooled"] == {"mean": 100, "low": 100, "high": 100}
 
 
 def test_paired_differences():
@@ -122,6 +123,13 @@ def test_paired_differences():
   assert psnr["better"] == pytest.approx(1 / 3)
   assert (psnr["low"], psnr["high"]) == (-1, 3)
   assert (delta_e["mean"], delta_e["better"]) == (pytest.approx(-4 / 3), pytest.approx(2 / 3))
+
+
+def test_a_note_says_what_the_scale_of_akyuz_is():
+  record = report_record.make([{"linear": {KEY: 1.0}, "akyuz": {KEY: 2.0}}])
+  assert statistics.AKYUZ_NOTE in statistics.summarize(record)["notes"]
+  record["methods"]["akyuz"]["trained"] = True  # some network of that name
+  assert statistics.AKYUZ_NOTE not in statistics.summarize(record)["notes"]
 
 
 def test_pairing_cancels_what_the_images_have_in_common():

@@ -59,7 +59,8 @@ def test_small_scores_are_printed_as_in_the_paper():
   assert tables.number(0.86841, ssim) == ".8684"
   assert tables.number(1.0, ssim) == "1.0000"
   assert tables.number(-0.0123, ssim, signed=True, coarse=True) == "−.012"
-  assert tables.number(-0.001, decibels, signed=True) == "+0.00"
+  assert tables.number(-0.001, decibels, signed=True) == "0.00"
+  assert tables.number(0.0004, ssim, signed=True, coarse=True) == ".000"
   assert tables.number(0.5, decibels, signed=True) == "+0.50"
 
 
@@ -74,6 +75,22 @@ def test_regions_of_the_headroom_protocol_with_pooled_decibels():
   ]  # fmt: skip
   headings = [column.heading for column in table.columns]
   assert headings.count("pooled ↑") == 2 and "LPIPS ↓" not in headings
+
+
+def test_files_have_the_regions_under_gain_too_and_the_console_has_not():
+  record = full_record(protocols=("headroom+gain", "headroom", "headroom+crf"))
+  found, summary = built(record)
+  assert list(found) == [
+    "all", "regions", "regions_gain", "paired", "paired_regions", "paired_regions_gain",
+  ]  # fmt: skip
+  for name in ("regions", "paired_regions"):
+    assert "protocol headroom" in found[name].caption
+    assert "protocol headroom+gain" in found[f"{name}_gain"].caption
+  text = report.console(record, summary)
+  assert "protocol headroom" in text and "protocol headroom+gain" not in text
+  assert text.endswith(statistics.AKYUZ_NOTE)
+  alone = built(full_record(protocols=("headroom+gain", "ntire21")))[0]
+  assert "protocol headroom+gain" in alone["regions"].caption and "regions_gain" not in alone
 
 
 def test_a_region_that_no_image_has():
@@ -94,22 +111,27 @@ def test_paired_differences_say_how_many_images_are_better():
 
 
 def test_published_numbers_stand_only_beside_the_same_set_and_are_never_ranked():
-  record = full_record(dataset="HDR-REAL")
+  record = full_record(published_set="HDR-REAL")
   found, _ = built(record)
   table = found["published"]
   assert "published" in table.caption and "not ranked" in table.caption
-  assert [c.heading for c in table.columns] == [c.heading for c in found["all"].columns[:5]]
+  headings = [column.heading for column in found["all"].columns]
+  assert [column.heading for column in table.columns] == [
+    *headings[:2], "VDP-2 ↑", *headings[2:5],
+  ]  # fmt: skip
   rows = {row.labels[0]: row.cells for row in table.rows}
-  assert [cell.main for cell in rows["ExpoCM"]] == ["28.66", ".8684", "7.72", ".1919", "4.02"]
+  assert [cell.main for cell in rows["ExpoCM"]] == [
+    "28.66", ".8684", "44.27", "7.72", ".1919", "4.02",
+  ]  # fmt: skip
   assert rows["HDRDiff"][1] is None and len(rows) == 9
   assert not any(cell.best for cells in rows.values() for cell in cells if cell)
   without = built(full_record())[0]
-  assert "published" not in without
+  assert "published" not in without  # though its data are called HDR-REAL
   assert found["all"].rows == without["all"].rows
-  assert len(built(full_record(dataset="AIM2025"))[0]["published"].rows) == 6
-  # Only the metrics that we have too.
-  few = built(simple(linear=(20.0, 3.0)) | {"dataset": "hdr-eye"})[0]["published"]
-  assert [column.heading for column in few.columns] == ["PSNR-µ ↑", "ΔE2000 ↓"]
+  assert len(built(full_record(published_set="AIM 2025"))[0]["published"].rows) == 6
+  # Only the metrics that we have too, and the one that nobody here can have.
+  few = built(simple(linear=(20.0, 3.0)) | {"published_set": "HDR-EYE"})[0]["published"]
+  assert [column.heading for column in few.columns] == ["PSNR-µ ↑", "VDP-2 ↑", "ΔE2000 ↓"]
 
 
 def test_the_console_fits_the_terminal():

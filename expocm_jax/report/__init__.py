@@ -23,7 +23,9 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
     record: dict with
       title, dataset, command, created, device: str; versions: {name: version}; seed: int;
       size: [height, width] of all images, or None (whole images);
-      peak_nits, headroom: float;
+      peak_nits, headroom, mu: float;
+      published_set: the set whose published numbers may stand beside these, see
+      `published.rows`; None or absent: there is none;
       protocols: {name: description, with normaliser and peak};
       methods: {name: dict(label, trained, sha256, parameters)};
       main: the method that the page shows;
@@ -40,7 +42,7 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
   folder = pathlib.Path(folder)
   summary = statistics.summarize(record)
   built = tables.build(record, summary)
-  data = finite({**record, "summary": summary})
+  data = finite({**record, "images": _capped(record["images"]), "summary": summary})
   _write(folder / "scores.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
   _write(folder / "scores.md", _markdown(record, summary, built))
   _write(folder / "scores.tex", render.latex(built))
@@ -53,14 +55,37 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
 def console(record: dict, summary: dict, *, width: int = 160) -> str:
   """The tables as text for a terminal of that many columns (at least 100).
 
-  The paired differences under every protocol are left to the files.
+  The paired differences under every protocol, and the tables by region under a second protocol,
+  are left to the files.
   """
-  built = [table for table in tables.build(record, summary) if table.name != "paired"]
-  return "\n\n".join(render.console(table, width=max(width, 100)) for table in built)
+  shown = ("all", "published", "regions", "paired_regions")
+  built = [table for table in tables.build(record, summary) if table.name in shown]
+  texts = [render.console(table, width=max(width, 100)) for table in built]
+  return "\n\n".join(texts + [note for note in summary["notes"] if note == statistics.AKYUZ_NOTE])
+
+
+def _capped(images: list[dict]) -> list[dict]:
+  """The record's images with PSNRs of at most `CAP_DB`: in JSON null means "no such region"."""
+  return [
+    image
+    | {
+      "scores": {
+        method: {
+          protocol: {key: statistics.cap(key, value) for key, value in scores.items()}
+          for protocol, scores in by_protocol.items()
+        }
+        for method, by_protocol in image["scores"].items()
+      }
+    }
+    for image in images
+  ]
 
 
 def finite(value):
-  """The same data with None for NaN and infinity, which JSON has not."""
+  """The same data with None for NaN and infinity, which JSON has not.
+
+  `write` caps PSNRs before, so that an infinite one does not read as a missing one.
+  """
   if isinstance(value, dict):
     return {name: finite(item) for name, item in value.items()}
   if isinstance(value, list | tuple):

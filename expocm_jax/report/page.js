@@ -39,8 +39,8 @@ function text(value, metric, {signed = false, coarse = 0} = {}) {
   if (metric.decibels && !signed && value >= data.cap) return `≥${data.cap}`;
   let out = Math.abs(value).toFixed(digits);
   if (metric.digits === 4) out = out.replace(/^0/, "");
-  const negative = value < 0 && Number(value.toFixed(digits)) !== 0;
-  return (negative ? "−" : signed ? "+" : "") + out;
+  if (Number(value.toFixed(digits)) === 0) return out;
+  return (value < 0 ? "−" : signed ? "+" : "") + out;
 }
 
 function tone(value, metric) {
@@ -52,7 +52,8 @@ function entryOf(table, method, metric) {
   return table[state.protocol]?.[method]?.[`${metric.key}/${state.region}`] ?? null;
 }
 
-const shownMetrics = () => data.metrics.filter((m) => data.keys.includes(`${m.key}/${state.region}`));
+const shownMetrics = (also = []) => data.metrics.filter(
+  (m) => data.keys.includes(`${m.key}/${state.region}`) || also.includes(m.key));
 const heading = (metric) => `${metric.name} ${metric.higher ? "↑" : "↓"}`;
 
 // ---- summary tables
@@ -69,7 +70,8 @@ function summaryCell(entry, metric, signed, best) {
 }
 
 function fillSummary(id, table, signed) {
-  const metrics = shownMetrics();
+  const published = signed || state.region !== "all" ? [] : Object.keys(data.published);
+  const metrics = shownMetrics(published.length ? data.publishedOnly : []);
   const methods = Object.keys(table[state.protocol] ?? {});
   const head = make("tr", {}, make("th", {scope: "col"}, "method"),
     ...metrics.map((m) => make("th", {scope: "col"}, heading(m))));
@@ -84,15 +86,13 @@ function fillSummary(id, table, signed) {
         && entry?.mean != null && Number(entry.mean.toFixed(metric.digits)) === top;
       return summaryCell(entry, metric, signed, best);
     })));
-  if (!signed) rows.push(...publishedRows(metrics));
+  if (published.length) rows.push(...publishedRows(published, metrics));
   byId(id).replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
 }
 
-function publishedRows(metrics) {
-  const names = Object.keys(data.published);
-  if (!names.length || state.region !== "all") return [];
+function publishedRows(names, metrics) {
   const head = make("tr", {class: "published-head"},
-    make("th", {colspan: metrics.length + 1}, make("span", {}, `${data.dataset}, ${data.publishedCaption}`)));
+    make("th", {colspan: metrics.length + 1}, make("span", {}, data.publishedCaption)));
   return [head, ...names.map((name) => make("tr", {class: "published"},
     make("th", {scope: "row"}, name),
     ...metrics.map((m) => make("td", {}, text(data.published[name][m.key], m)))))];

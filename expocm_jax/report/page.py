@@ -19,11 +19,10 @@ import numpy as np
 
 from expocm_jax import color, image_io
 from expocm_jax.report import published, statistics, tables
-from expocm_jax.report.columns import REGIONS
+from expocm_jax.report.columns import PUBLISHED_ONLY, REGIONS
 
 MAX_SIDE = 512  # pixels of the long side of an embedded picture
 MAX_PICTURES = 200
-MU = 5000.0  # of the error map
 STEPS = 96  # codes of a doubling of radiance
 STOPS_BELOW = 20  # of the input's white: where the codes turn from logarithmic to linear
 
@@ -90,7 +89,7 @@ def shrunk(image: np.ndarray) -> np.ndarray:
 def _data(record: dict, summary: dict, pictures: int) -> dict:
   """What the scripts read; the PSNRs are capped as in the summary, so differences agree."""
   table = statistics.score_table(record)
-  metrics = tables.metrics_in(summary)
+  metrics = tables.metrics_in(summary, also=PUBLISHED_ONLY)
   names = ("key", "name", "higher", "digits", "decibels")
   return {
     "dataset": record["dataset"],
@@ -100,7 +99,7 @@ def _data(record: dict, summary: dict, pictures: int) -> dict:
     "labels": {name: method["label"] for name, method in record["methods"].items()},
     "main": record["main"],
     "headroom": record["headroom"],
-    "mu": MU,
+    "mu": record["mu"],
     "codes": [STEPS, STOPS_BELOW],
     "cap": statistics.CAP_DB,
     "regions": [[region, tables.REGION_NAMES[region]] for region in REGIONS],
@@ -110,8 +109,9 @@ def _data(record: dict, summary: dict, pictures: int) -> dict:
     "values": _short(statistics.capped(table).tolist()),
     "scores": summary["scores"],
     "paired": summary["paired"],
-    "published": published.rows(record["dataset"]),
-    "publishedCaption": published.CAPTION,
+    "published": published.rows(record.get("published_set")),
+    "publishedOnly": PUBLISHED_ONLY,
+    "publishedCaption": f"{record.get('published_set')}, {published.CAPTION}",
     "extent": tables.extent(record, summary),
     "notes": summary["notes"],
     "picturesNote": _pictures_note(record, pictures),
@@ -127,9 +127,9 @@ def _pictures_note(record: dict, pictures: int) -> str:
   return (
     f"{which} {total} images, output of {record['main']}, in linear light with the exposure above "
     "(0 EV: 1.0, the input's white, is the white of the screen). Error: |T(output) − T(ground "
-    f"truth)|, T the µ-law (µ = {MU:g}) of the radiance over {record['headroom']:g}, clipped to "
-    f"[0, 1]; mean of the channels. Images with a side above {MAX_SIDE} pixels are shown "
-    "averaged down to that in linear light; the scores are those of the full size."
+    f"truth)|, T the µ-law (µ = {record['mu']:g}) of the radiance over {record['headroom']:g}, "
+    f"clipped to [0, 1]; mean of the channels. Images with a side above {MAX_SIDE} pixels are "
+    "shown averaged down to that in linear light; the scores are those of the full size."
   )
 
 

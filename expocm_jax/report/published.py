@@ -20,10 +20,10 @@ _ROWS = {
     "DDPM 1000": (25.45, 0.8173, 43.52, 7.45, 0.1921, 10.40),
     "Reti-Diff": (27.64, 0.8354, 42.08, 7.31, 0.2645, 4.83),
     "HDRDiff": (27.77, None, None, None, None, None),
-    "ExpoCM, uniform trajectory": (21.09, 0.6917, None, None, None, None),
-    "ExpoCM, uniform + ELC": (21.26, None, None, None, None, 12.04),
-    "ExpoCM, two masks": (25.75, 0.8076, None, None, None, None),
-    "ExpoCM, three masks": (25.84, 0.8282, None, None, None, None),
+    "ExpoCM, uniform trajectory, no ELC": (21.09, 0.6917, None, None, None, None),
+    "ExpoCM, uniform trajectory + ELC": (21.26, None, None, None, None, 12.04),
+    "ExpoCM, two masks, no ELC": (25.75, 0.8076, None, None, None, None),
+    "ExpoCM, three masks, no ELC": (25.84, 0.8282, None, None, None, None),
     "ExpoCM, unweighted Lab loss": (28.56, None, None, None, None, 4.06),
     "ExpoCM": (28.66, 0.8684, 44.27, 7.72, 0.1919, 4.02),
   },
@@ -34,29 +34,24 @@ _ROWS = {
   "AIM 2025": {
     "HDRUNet": (25.88, 0.8709, 57.83, 7.06, 0.2218, 4.46),
     "DDPM 1000": (23.03, 0.8320, 75.57, 8.78, 0.1286, 7.91),
-    "ExpoCM, uniform trajectory": (27.90, None, None, None, None, None),
-    "ExpoCM, two masks": (28.48, None, None, None, None, None),
-    "ExpoCM, three masks": (28.89, None, None, None, None, None),
+    "ExpoCM, uniform trajectory, no ELC": (27.90, None, None, None, None, None),
+    "ExpoCM, two masks, no ELC": (28.48, None, None, None, None, None),
+    "ExpoCM, three masks, no ELC": (28.89, None, None, None, None, None),
     "ExpoCM": (29.02, 0.8922, 74.01, 8.68, 0.1511, 3.90),
   },
 }
 
 
-def rows(dataset: str) -> dict[str, dict[str, float]]:
-  """Published scores of a set: {method: {metric: score}}; empty for any other set.
+def rows(published_set: str | None) -> dict[str, dict[str, float]]:
+  """Published scores of a set: {method: {metric: score}}; empty for None and any other set.
 
-  The name is compared without case, spaces and punctuation: "AIM2025" is "AIM 2025".
+  Args:
+    published_set: the record's field of that name: the catalogue's title of the set, where its
+      test split was evaluated as the papers do, on whole images; else None.
   """
-  for name, table in _ROWS.items():
-    if _plain(name) == _plain(dataset):
-      return {
-        method: {
-          metric: score for metric, score in zip(METRICS, scores, strict=True) if score is not None
-        }
-        for method, scores in table.items()
-      }
-  return {}
-
-
-def _plain(name: str) -> str:
-  return "".join(filter(str.isalnum, name.lower()))
+  return {
+    method: {
+      metric: score for metric, score in zip(METRICS, scores, strict=True) if score is not None
+    }
+    for method, scores in _ROWS.get(published_set, {}).items()
+  }

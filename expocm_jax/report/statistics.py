@@ -4,8 +4,8 @@ Contract
   A score that is None or NaN (an image without pixels of the region) is left out; `images` says
   how many were there.
   A PSNR above 100 dB, so also the infinite one of identical images, counts as 100 dB in means,
-  intervals and differences; `capped` says how often that happened. Pooled values are unaffected:
-  there, identical images add pixels without error.
+  intervals and differences; `capped` says how often that happened. To pooled values identical
+  images add pixels without error; their result is at most 100 dB too.
   Intervals are percentile-bootstrap intervals over scenes: views of one scene are drawn together,
   because they are not independent. There is none where fewer than two scenes have a score.
 """
@@ -23,9 +23,12 @@ CAP_DB = 100.0
 NOTES = (
   "mean over images; images without pixels of a region are left out",
   f"intervals: {CONFIDENCE:.0%} percentile bootstrap over scenes, {DRAWS} draws",
-  f"a PSNR above {CAP_DB:g} dB (identical images: infinite) counts as {CAP_DB:g} dB, "
-  "except in pooled values",
+  f"a PSNR above {CAP_DB:g} dB (identical images: infinite) counts as {CAP_DB:g} dB",
   "pooled: decibels of the mean square error over all pixels of the region",
+)
+AKYUZ_NOTE = (
+  "akyuz: its scale is a display's, not the photo's, so only protocols that align the prediction "
+  "(+gain, +crf, singlehdr-p3) say something about it"
 )
 
 
@@ -62,7 +65,7 @@ def summarize(record: dict, *, draws: int = DRAWS) -> dict:
     "images": len(record["images"]),
     "scenes": len(resampled.membership),
     "bootstrap": {"draws": draws, "seed": record["seed"], "confidence": CONFIDENCE},
-    "notes": list(NOTES),
+    "notes": _notes(record),
     "regions": _regions(record),
     "scores": _nested(table, _score_entries(table, record, resampled)),
     "paired": _paired(table, resampled),
@@ -124,11 +127,21 @@ def ratio(total: np.ndarray, weight: np.ndarray, resampled: Draws) -> np.ndarray
   return out.reshape(3, *shape)
 
 
+def cap(key: str, value: float | None) -> float | None:
+  """The score as it counts in means: a PSNR is at most 100 dB."""
+  return CAP_DB if value is not None and metric_of(key).decibels and value > CAP_DB else value
+
+
 def capped(table: ScoreTable) -> np.ndarray:
   """The values with PSNRs of at most 100 dB, and NaN for all else that is not finite."""
   decibels = np.array([metric_of(key).decibels for key in table.keys], bool)
   values = np.where(decibels, np.minimum(table.values, CAP_DB), table.values)
   return np.where(np.isfinite(values), values, np.nan)
+
+
+def _notes(record: dict) -> list[str]:
+  akyuz = record["methods"].get("akyuz")
+  return [*NOTES, AKYUZ_NOTE] if akyuz and not akyuz["trained"] else list(NOTES)
 
 
 def _mean(values: np.ndarray, resampled: Draws) -> np.ndarray:
@@ -162,7 +175,7 @@ def _pooled(values, region, record, resampled) -> np.ndarray:
   error = np.where(there, 10 ** (-np.where(there, values, 0) / 10), 0)
   with np.errstate(divide="ignore"):
     value, low, high = -10 * np.log10(ratio(weight * error, weight, resampled))
-  return np.stack([value, high, low])
+  return np.minimum(np.stack([value, high, low]), CAP_DB)
 
 
 def _paired(table: ScoreTable, resampled: Draws) -> dict:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from expocm_jax.report import published
-from expocm_jax.report.columns import METRICS, REGIONS, Metric
+from expocm_jax.report.columns import METRICS, PUBLISHED_ONLY, REGIONS, Metric
 
 MINUS = "−"
 REGION_NAMES = {
@@ -48,24 +48,30 @@ class Table(NamedTuple):
 
 def build(record: dict, summary: dict) -> list[Table]:
   """All tables: everything over all pixels, published numbers, regions, paired differences."""
-  main = [
+  by_region = _region_protocols(record).items()
+  built = [
     _main(record, summary),
     _published(record, summary),
-    _regions(record, summary),
+    *(_regions(summary, *protocol) for protocol in by_region),
     _paired(record, summary),
-    _paired_regions(record, summary),
+    *(_paired_regions(summary, *protocol) for protocol in by_region),
   ]
-  return [table for table in main if table and table.rows and table.columns]
+  return [table for table in built if table and table.rows and table.columns]
 
 
-def region_protocol(record: dict) -> str:
-  """The protocol of the tables by region: `headroom`, or else the first."""
+def _region_protocols(record: dict) -> dict[str, str]:
+  """The protocols of the tables by region, with what the tables' names end in.
+
+  They are `headroom` and, since it favours methods that know the scale, `headroom+gain`; else
+  the first of the record.
+  """
   names = list(record["protocols"])
-  return "headroom" if "headroom" in names else names[0]
+  chosen = [name for name in ("headroom", "headroom+gain") if name in names] or names[:1]
+  return dict(zip(chosen, ("", "_gain"), strict=False))
 
 
-def metrics_in(summary: dict) -> list[Metric]:
-  """The metrics that have a score, in the order of the columns."""
+def metrics_in(summary: dict, *, also: tuple[str, ...] = ()) -> list[Metric]:
+  """The metrics that have a score, and those of the keys `also`, in the order of the columns."""
   keys = {
     key.split("/")[0]
     for methods in summary["scores"].values()
@@ -73,17 +79,18 @@ def metrics_in(summary: dict) -> list[Metric]:
     for key, entry in entries.items()
     if entry["images"]
   }
-  return [metric for metric in METRICS if metric.key in keys]
+  return [metric for metric in METRICS if metric.key in keys.union(also)]
 
 
 def number(value: float, metric: Metric, *, signed: bool = False, coarse: bool = False) -> str:
-  """25.45, or .8173 for what lies between 0 and 1 (as the paper prints it)."""
+  """25.45, or .8173 for what lies between 0 and 1 (as the paper prints it); 0 has no sign."""
   digits = metric.digits - coarse
   text = f"{abs(value):.{digits}f}"
   if metric.digits == 4:
     text = text.removeprefix("0")
-  negative = value < 0 and float(f"{value:.{digits}f}") != 0
-  return (MINUS if negative else "+" if signed else "") + text
+  if float(f"{value:.{digits}f}") == 0:
+    return text
+  return (MINUS if value < 0 else "+" if signed else "") + text
 
 
 def _main(record: dict, summary: dict) -> Table:
@@ -98,8 +105,7 @@ def _main(record: dict, summary: dict) -> Table:
   return Table("all", caption, ("protocol", "method"), columns, _ranked(rows, metrics))
 
 
-def _regions(record: dict, summary: dict) -> Table:
-  protocol = region_protocol(record)
+def _regions(summary: dict, protocol: str, suffix: str) -> Table:
   metrics = [m for m in metrics_in(summary) if _has_regions(summary, m)]
   columns, kinds = [], []
   for metric in metrics:
@@ -120,7 +126,7 @@ def _regions(record: dict, summary: dict) -> Table:
     f"{protocol} (pooled: over all pixels of a region)"
   )
   ranked = _ranked(rows, [metric for metric, _ in kinds])
-  return Table("regions", caption, ("region", "method"), tuple(columns), ranked)
+  return Table(f"regions{suffix}", caption, ("region", "method"), tuple(columns), ranked)
 
 
 def _paired(record: dict, summary: dict) -> Table | None:
@@ -138,10 +144,9 @@ def _paired(record: dict, summary: dict) -> Table | None:
   return Table("paired", caption, ("protocol", "method"), columns, tuple(rows))
 
 
-def _paired_regions(record: dict, summary: dict) -> Table | None:
+def _paired_regions(summary: dict, protocol: str, suffix: str) -> Table | None:
   if not summary["paired"]:
     return None
-  protocol = region_protocol(record)
   metrics = [m for m in metrics_in(summary) if _has_regions(summary, m)]
   rows = [
     Row(
@@ -153,17 +158,18 @@ def _paired_regions(record: dict, summary: dict) -> Table | None:
   ]
   caption = f"Paired differences against linear by region, protocol {protocol}"
   columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
-  return Table("paired_regions", caption, ("region", "method"), columns, tuple(rows))
+  return Table(f"paired_regions{suffix}", caption, ("region", "method"), columns, tuple(rows))
 
 
 def _published(record: dict, summary: dict) -> Table | None:
-  metrics = [m for m in metrics_in(summary) if m.key in published.METRICS]
+  chosen = record.get("published_set")
+  metrics = [m for m in metrics_in(summary, also=PUBLISHED_ONLY) if m.key in published.METRICS]
   rows = [
     Row((method,), tuple(Cell(number(row[m.key], m)) if m.key in row else None for m in metrics))
-    for method, row in published.rows(record["dataset"]).items()
+    for method, row in published.rows(chosen).items()
   ]
   columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
-  caption = f"{record['dataset']}, {published.CAPTION}"
+  caption = f"{chosen}, {published.CAPTION}"
   return Table("published", caption, ("method",), columns, tuple(rows))
 
 
