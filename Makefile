@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python main.py --mode=demo --output=demo_output
 
 test: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

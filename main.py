@@ -12,6 +12,7 @@
 --mode=export      --workdir=DIR --output=NAME.safetensors
 """
 
+import os
 import re
 import signal
 import sys
@@ -49,20 +50,29 @@ def parse(argv: list[str]) -> list[str]:
     sys.exit(fail(f"{error}; see python main.py --help"))
 
 
+class Terminated(BaseException):
+  """SIGTERM: as an exception it lets programs remove their temporary files."""
+
+
+def terminate(number: int, frame: object):
+  raise Terminated
+
+
 def main(argv: list[str]) -> int:
   if len(argv) > 1:
     return fail(f"{argv[1]}: unexpected argument; flags start with --")
   if FLAGS.mode is None:
     return fail(f"--mode: missing; choose one of {', '.join(modes.MODES)}, see --help")
   logging.set_verbosity(logging.WARNING)  # JAX reports the backends that it does not find
-  # Ended by an exception, programs remove their temporary files.
-  signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+  signal.signal(signal.SIGTERM, terminate)
   try:
     modes.MODES[FLAGS.mode](FLAGS)
   except UserError as error:
     return fail(error)
   except KeyboardInterrupt:
     return 130
+  except Terminated:
+    os._exit(143)  # at once: a compilation in the background would crash a slow end
   return 0
 
 

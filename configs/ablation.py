@@ -3,10 +3,10 @@
     python main.py --mode=train --config=configs/ablation.py:VARIANT \
         --workdir=runs/VARIANT --config.data.root=PATH_TO_HDR_IMAGES
 
-VARIANT: `three`, `two` (over- and under-exposed pixels in one region) or `uniform`, the
-trajectories; `no_elc`, phase II without L_ELC; `plain_lab`, L_ELC without exposure weights;
-`regression`, the same network trained to x0 from the photo alone; `diffusion`, the same network
-as a conditional DDPM. `--mode=study` trains them all and compares them.
+VARIANT: `full`, the method as it is; without ELC, as the paper compares the trajectories, `uniform`,
+`two` (over- and under-exposed pixels in one region) and `three`; `uniform_elc`; `plain_lab`, L_ELC
+without exposure weights; `regression`, the same network trained to x0 from the photo alone;
+`diffusion`, the same network as a conditional DDPM. `--mode=study` trains and compares them all.
 
 Hardware: 2 CPU cores. Expected: the tables of docs/evaluation.md, at the budget given there.
 """

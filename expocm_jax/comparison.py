@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from expocm_jax import predictors, protocols, scoring
 from expocm_jax.errors import UserError
 from expocm_jax.perceptual import ColorVideoVdp, HdrVdp3
-from expocm_jax.predictors import Predictor
+from expocm_jax.predictors import Predictor, Source
 
 PEAK_NITS = 1000.0  # what a display shows at 1.0 of a protocol's scale, cd/m^2
 
@@ -35,11 +35,13 @@ class Comparison:
     metric_names: Sequence[str] | None = None,
     hdrvdp: str | None = None,
     cvvdp: bool = False,
+    pixels_per_degree: float | None = None,
   ):
     """`domain` is `config.domain`; the other arguments and errors are those of `evaluate.main`."""
     self.methods = dict(methods)
     self.protocols = list(protocol_names or protocols.PROTOCOLS)
     own = list(metric_names or scoring.METRICS)
+    angle = {"pixels_per_degree": pixels_per_degree} if pixels_per_degree else {}
     self._score = scoring.make_scorer(
       self.protocols,
       headroom=domain.headroom,
@@ -47,8 +49,8 @@ class Comparison:
       peak_nits=PEAK_NITS,
       metric_names=own,
     )
-    self.bridges = {"hdrvdp3": HdrVdp3(hdrvdp)} if hdrvdp else {}
-    self.bridges |= {"cvvdp": ColorVideoVdp()} if cvvdp else {}
+    self.bridges = {"hdrvdp3": HdrVdp3(hdrvdp, **angle)} if hdrvdp else {}
+    self.bridges |= {"cvvdp": ColorVideoVdp(**angle)} if cvvdp else {}
     self.metrics = [*own, *self.bridges]
     self._headroom = domain.headroom
     self._normalise = jax.jit(protocols.normalise, static_argnums=0, static_argnames="headroom")
@@ -62,8 +64,13 @@ class Comparison:
       ldr: [H, W, 3] float32 in [0, 1].
       hdr: [H, W, 3] float32 relative radiance, the reference.
       seed: of the noise.
+
+    Raises:
+      UserError: a result is not finite, or the image is too small for a metric.
     """
-    results = {name: method.predict(ldr, seed) for name, method in self.methods.items()}
+    results = {
+      name: _finite(method, method.predict(ldr, seed)) for name, method in self.methods.items()
+    }
     batch = {name: result[None] for name, result in results.items()}
     arrays = jax.device_get(self._score(batch, hdr[None], ldr[None]))
     scores = {
@@ -84,33 +91,35 @@ class Comparison:
 
 
 def compared_methods(
-  untrained: Sequence[str],
-  weights: Sequence[str],
-  *,
-  samples: int = 1,
-  labels: Mapping[str, str] | None = None,
+  untrained: Sequence[str], sources: Sequence[Source], *, headroom: float, samples: int = 1
 ) -> dict[str, Predictor]:
-  """The predictors of a comparison by name, the untrained ones first.
+  """The predictors of a comparison by name: `linear`, which is always there, then the others.
 
   Args:
     untrained: of `expansion.OPERATORS`.
-    weights: as for `predictors.trained`, each also as NAME=SOURCE.
+    sources: of trained parameters.
+    headroom: of the domain.
     samples: draws of the noise to average.
-    labels: of trained methods, by NAME.
 
   Raises:
-    UserError: one cannot be used, two have one name, or there are none.
+    UserError: one cannot be used, or two have one name.
   """
-  found = [predictors.untrained(name) for name in untrained]
-  for source in weights:
-    name, _, place = source.rpartition("=")
-    label = (labels or {}).get(name, "")
-    found.append(predictors.trained(place, name=name, label=label, samples=samples))
+  names = ["linear", *(name for name in untrained if name != "linear")]
+  found = [predictors.untrained(name, headroom=headroom) for name in names]
+  found += [predictors.trained(source, samples=samples) for source in sources]
   names = [method.name for method in found]
   for name in names:
     if names.count(name) > 1:
-      raise UserError(f"--weights: two methods are called {name}; name them, as "
-                      f"--weights=NAME={name}")  # fmt: skip
-  if not found:
-    raise UserError("--weights: none, and no --methods either; give some of them")
+      raise UserError(f"{name}: two methods of that name; give one of them another, as in "
+                      "--weights=NAME=PATH")  # fmt: skip
   return dict(zip(names, found, strict=True))
+
+
+def _finite(method: Predictor, result: np.ndarray) -> np.ndarray:
+  """The result; a NaN would otherwise look like a region without pixels."""
+  if wrong := int(np.sum(~np.isfinite(result))):
+    raise UserError(
+      f"{method.name}: {wrong} of {result.size} values of its result are not finite; use other "
+      "weights, or float32 as their config.model.dtype"
+    )
+  return result

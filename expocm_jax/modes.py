@@ -35,13 +35,13 @@ def _train(flags: Any):
 
 
 def _evaluate(flags: Any):
-  from expocm_jax import evaluate
+  from expocm_jax import evaluate, predictors
 
   _require(flags, "output")
   check_numbers(flags.config)
   evaluate.main(
     flags.config,
-    weights=[source for source in flags.weights if source],
+    sources=[predictors.parse_source(text) for text in flags.weights if text],
     output=flags.output,
     views=flags.views,
     size=flags.size,
@@ -52,6 +52,7 @@ def _evaluate(flags: Any):
     seed=flags.seed,
     hdrvdp=flags.hdrvdp,
     cvvdp=flags.cvvdp,
+    pixels_per_degree=flags.pixels_per_degree,
   )
 
 

@@ -30,11 +30,17 @@ def define(modes: list[str]) -> None:
   whole("samples", 1, "reconstruct, evaluate: noise samples to average.", lower_bound=1)
   whole("views", 1, "evaluate, prepare, study: fixed views of each scene.", lower_bound=1)
   whole("size", None, "evaluate, prepare, study, benchmark: side of the images.", lower_bound=8)
-  several("methods", list(UNTRAINED), "evaluate: untrained methods beside the weights.")
+  several("methods", list(UNTRAINED), "evaluate: untrained methods, linear always.")
   several("protocols", None, "evaluate, study: names of protocols; all unless given.")
   several("metrics", None, "evaluate, study: names of metrics; all unless given.")
   text("hdrvdp", None, "evaluate: folder of your copy of HDR-VDP-3; adds it, through Octave.")
   flags.DEFINE_bool("cvvdp", False, "evaluate: adds ColorVideoVDP (pip install cvvdp).")
+  flags.DEFINE_float(
+    "pixels_per_degree",
+    None,
+    "evaluate: viewing condition of --hdrvdp (30 unless given) and --cvvdp (75.4).",
+    lower_bound=1.0,
+  )
   several("variants", None, "study: names of configs/ablation.py; all unless given.")
   whole("limit", None, "inspect: look into at most so many records of a split.", lower_bound=1)
   config_flags.DEFINE_config_file("config", str(CONFIG), "Config, FILE.py or FILE.py:VARIANT.")

@@ -1,12 +1,14 @@
 """Everything that turns a photo into an HDR image under one call, for comparisons."""
 
-import os
+import functools
+import hashlib
 import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from expocm_jax import diffusion, expansion, pretrained, weights
 from expocm_jax.errors import UserError
@@ -17,6 +19,15 @@ DEFAULT_SAMPLER = "ddim-50"
 _ETAS = {"ddim": 0.0, "ddpm": 1.0}  # deterministic, ancestral
 
 
+class Source(NamedTuple):
+  """Where trained parameters lie, and what their method is called."""
+
+  place: str  # shipped name, weights file, folder of a run or of a checkpoint
+  sampler: str = ""  # of a diffusion model: "ddim-STEPS" or "ddpm-STEPS"
+  name: str = ""  # none: that of the file or folder, with the sampler
+  label: str = ""  # for people; none: the name
+
+
 class Predictor(NamedTuple):
   """A method of a comparison."""
 
@@ -24,54 +35,67 @@ class Predictor(NamedTuple):
   label: str  # for people
   # (ldr [H, W, 3] float32 in [0, 1], seed of the noise) -> relative radiance, the same shape
   predict: Callable[[np.ndarray, int], np.ndarray]
+  identity: str  # changes with whatever changes the predictions
   trained: bool = False
   sha256: str | None = None  # of the parameters
   parameters: int | None = None
 
 
-def untrained(name: str) -> Predictor:
-  """One of `expansion.OPERATORS`; UserError when there is none of that name."""
+def untrained(name: str, *, headroom: float) -> Predictor:
+  """One of `expansion.OPERATORS`; UserError when there is none of that name.
+
+  `headroom` is the peak of the operators that need one, in relative radiance.
+  """
   if name not in expansion.OPERATORS:
     known = ", ".join(expansion.OPERATORS)
     raise UserError(f"--methods: unknown method {name!r}; use some of {known}")
-  operator = jax.jit(expansion.OPERATORS[name])
+  operator = expansion.OPERATORS[name]
+  if name == "akyuz":
+    operator = functools.partial(operator, peak=headroom)
+  operator = jax.jit(operator)
 
   def predict(ldr: np.ndarray, seed: int) -> np.ndarray:
     del seed  # nothing is random
     return np.asarray(operator(ldr))
 
-  return Predictor(name, expansion.LABELS[name], predict)
+  return Predictor(name, expansion.LABELS[name], predict, f"{name} {headroom}")
 
 
-def trained(
-  source: str | os.PathLike, *, name: str = "", label: str = "", samples: int = 1
-) -> Predictor:
-  """Trained parameters, consistency or diffusion.
+def parse_source(text: str) -> Source:
+  """The source that PLACE, NAME=PLACE, PLACE:SAMPLER or NAME=PLACE:SAMPLER names.
 
-  Args:
-    source: a shipped name, a weights file, a run's or a checkpoint's folder; those of a diffusion
-      model may end in a sampler, ":ddim-STEPS" or ":ddpm-STEPS".
-    name: of the method; none takes the file's or folder's name, with the sampler.
-    label: for people; none takes the name.
-    samples: draws of the noise whose estimates are averaged.
+  The reading whose place exists counts, so that paths may hold any character.
+  """
+  readings = []
+  first, _, rest = text.partition("=")
+  named = [(first, rest)] if rest and "/" not in first else []
+  for name, place in [("", text), *named]:
+    readings.append(Source(place, "", name))
+    before, _, sampler = place.rpartition(":")
+    if before and sampler.partition("-")[0] in _ETAS:
+      readings.append(Source(before, sampler, name))
+  return next((r for r in readings if pathlib.Path(r.place).exists()), readings[-1])
+
+
+def trained(source: Source, *, samples: int = 1) -> Predictor:
+  """Trained parameters, consistency or diffusion; `samples` draws of the noise are averaged.
 
   Raises:
-    UserError: the parameters cannot be used, or the sampler does not fit them.
+    UserError: the parameters cannot be used, or sampler or samples do not fit them.
   """
-  place, sampler = source, ""
-  if _has_sampler(source):
-    place, _, sampler = str(source).rpartition(":")
-  config, params = pretrained.load(place)
+  config, params = pretrained.load(source.place)
   method = Method.from_config(config)
-  name = name or pathlib.Path(place).stem
+  name, label = source.name or pathlib.Path(source.place).stem, source.label
   if method.objective == "diffusion":
-    sampler = sampler or DEFAULT_SAMPLER
-    name, predict = f"{name}:{sampler}", _diffusion(method, params, sampler)
+    sampler = source.sampler or DEFAULT_SAMPLER
+    predict = _diffusion(method, params, sampler)
+    name, label = f"{name}:{sampler}", f"{label}, {sampler.upper()}" if label else ""
     if samples != 1:
-      raise UserError(f"--samples={samples}: {place} is a diffusion model, of which one sample is "
-                      "drawn; use --samples=1")  # fmt: skip
-  elif sampler:
-    raise UserError(f"{source}: a sampler for parameters that take one step; leave it out")
+      raise UserError(f"--samples={samples}: {source.place} is a diffusion model, of which one "
+                      "sample is drawn; use --samples=1")  # fmt: skip
+  elif source.sampler:
+    raise UserError(f"{source.place}:{source.sampler}: a sampler for parameters that take one "
+                    "step; leave it out")  # fmt: skip
   else:
     reconstruct = Reconstructor(config, params)
 
@@ -79,8 +103,10 @@ def trained(
       return reconstruct(ldr, seed=seed, samples=samples)
 
     name += f" x{samples}" if samples > 1 else ""
+  sha256 = weights.digest(params)
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
-  return Predictor(name, label or name, predict, True, weights.digest(params), count)
+  identity = f"{sha256} {_digest(config)} {source.sampler} {samples}"
+  return Predictor(name, label or name, predict, identity, True, sha256, count)
 
 
 def parse_sampler(sampler: str) -> tuple[int, float]:
@@ -94,23 +120,23 @@ def parse_sampler(sampler: str) -> tuple[int, float]:
   return int(steps), _ETAS[kind]
 
 
-def _has_sampler(source: str | os.PathLike) -> bool:
-  return not pathlib.Path(source).exists() and str(source).rpartition(":")[2][:4] in _ETAS
-
-
 def _diffusion(method: Method, params: dict, sampler: str) -> Callable:
   """Draws one sample of whole images, padded to the network's stride."""
   steps, eta = parse_sampler(sampler)
   params = jax.device_put(params)
 
   @jax.jit
-  def sample(ldr: jax.Array, key: jax.Array) -> jax.Array:
+  def sample(params: dict, ldr: jax.Array, key: jax.Array) -> jax.Array:
     return method.decode(method.sample(params, ldr[None], key, steps=steps, eta=eta)[0])
 
   def predict(ldr: np.ndarray, seed: int) -> np.ndarray:
     height, width = ldr.shape[:2]
     padding = [(0, -side % method.stride) for side in (height, width)]
     padded = np.pad(ldr, [*padding, (0, 0)], mode="edge")
-    return np.asarray(sample(padded, jax.random.key(seed)))[:height, :width]
+    return np.asarray(sample(params, padded, jax.random.key(seed)))[:height, :width]
 
   return predict
+
+
+def _digest(config: ConfigDict) -> str:
+  return hashlib.sha256(config.to_json().encode()).hexdigest()

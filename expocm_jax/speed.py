@@ -43,6 +43,8 @@ def main(
   Raises:
     UserError: the weights, the size or the folder cannot be used.
   """
+  if sampler := predictors.parse_source(str(weights)).sampler:
+    raise UserError(f"--weights={weights}: all samplers are timed; leave :{sampler} out")
   config, params = pretrained.load(weights)
   method = Method.from_config(config)
   if size % method.stride:

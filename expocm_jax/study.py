@@ -8,11 +8,12 @@ finished runs are left as they are, the unfinished one resumes, and so does the 
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ml_collections import ConfigDict
 
 from expocm_jax import checkpointing, evaluate, image_io, train, variants
+from expocm_jax.predictors import Source
 
 # Each sampler of the diffusion baseline is a method of its own.
 SAMPLERS = {"diffusion": ("ddim-50", "ddpm-1000")}
@@ -41,7 +42,11 @@ def main(
     SystemExit: stopped by a signal; what was done is kept.
   """
   names = list(names or variants.VARIANTS)
-  configs = {name: variants.apply(config, name) for name in names}  # all names are known
+  # What can be wrong is told before hours of training.
+  configs = {name: variants.apply(config, name) for name in names}
+  evaluate.open_test_split(
+    config, size=size, protocol_names=protocol_names, metric_names=metric_names
+  )
   folder = image_io.output_folder(workdir)
   for number, (name, changed) in enumerate(configs.items(), 1):
     print(f"[{number}/{len(names)}] {variants.LABELS[name]}", file=sys.stderr, flush=True)
@@ -49,18 +54,17 @@ def main(
       train.main(changed, folder / name)
   evaluate.main(
     config,
-    weights=list(_sources(folder, names)),
+    sources=list(_sources(folder, names)),
     output=folder / "evaluation",
     views=views,
     size=size,
     protocol_names=protocol_names,
     metric_names=metric_names,
-    labels=variants.LABELS,
   )
 
 
-def _sources(folder: pathlib.Path, names: Sequence[str]):
-  """NAME=PATH of every run, with each of its samplers."""
+def _sources(folder: pathlib.Path, names: Sequence[str]) -> Iterator[Source]:
+  """Every run, with each of its samplers."""
   for name in names:
     for sampler in SAMPLERS.get(name, ("",)):
-      yield f"{name}={folder / name}" + (f":{sampler}" if sampler else "")
+      yield Source(str(folder / name), sampler, name, variants.LABELS[name])

@@ -8,15 +8,20 @@ from expocm_jax import diffusion
 from expocm_jax.errors import UserError
 
 
-def _trajectory(variant: str) -> Callable[[ConfigDict], None]:
+def _full(config: ConfigDict):
+  del config  # as it is
+
+
+def _without_elc(trajectory: str) -> Callable[[ConfigDict], None]:
   def change(config: ConfigDict):
-    config.trajectory.variant = variant
+    config.trajectory.variant = trajectory
+    config.elc.weight = 0.0
 
   return change
 
 
-def _no_elc(config: ConfigDict):
-  config.elc.weight = 0.0
+def _uniform_elc(config: ConfigDict):
+  config.trajectory.variant = "uniform"
 
 
 def _plain_lab(config: ConfigDict):
@@ -39,20 +44,23 @@ def _diffusion(config: ConfigDict):
   config.consistency.target = "stop_gradient"
 
 
+# The first six are the rows of the paper's ablation, whose trajectories are compared without ELC.
 VARIANTS: dict[str, Callable[[ConfigDict], None]] = {
-  "three": _trajectory("three"),
-  "two": _trajectory("two"),
-  "uniform": _trajectory("uniform"),
-  "no_elc": _no_elc,
+  "full": _full,
+  "uniform": _without_elc("uniform"),
+  "two": _without_elc("two"),
+  "three": _without_elc("three"),
+  "uniform_elc": _uniform_elc,
   "plain_lab": _plain_lab,
   "regression": _regression,
   "diffusion": _diffusion,
 }
 LABELS = {
-  "three": "ExpoCM, three masks, ELC",
-  "two": "two masks",
-  "uniform": "uniform trajectory",
-  "no_elc": "three masks, no ELC",
+  "full": "ExpoCM: three masks, ELC",
+  "uniform": "uniform trajectory, no ELC",
+  "two": "two masks, no ELC",
+  "three": "three masks, no ELC",
+  "uniform_elc": "uniform trajectory, ELC",
   "plain_lab": "three masks, unweighted Lab",
   "regression": "regression, same network",
   "diffusion": "conditional DDPM, same network",

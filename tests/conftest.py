@@ -21,3 +21,9 @@ def quick_compiles():
   yield
   jax.config.update("jax_disable_most_optimizations", False)
   patch.undo()
+
+
+def pytest_collection_modifyitems(items):
+  """The longest files first, so that parallel test processes end at about the same time."""
+  longest = ("test_train.py", "test_train_step.py", "test_reconstruct.py", "test_cli.py")
+  items.sort(key=lambda item: item.path.name not in longest)

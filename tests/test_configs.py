@@ -80,10 +80,11 @@ def test_the_paper_has_one_cosine_over_its_500k_steps():
 @pytest.mark.parametrize(
   ("variant", "changes"),
   [
-    ("uniform", {"trajectory.variant": "uniform"}),
-    ("two", {"trajectory.variant": "two"}),
-    ("three", {}),
-    ("no_elc", {"elc.weight": 0.0}),
+    ("full", {}),
+    ("uniform", {"trajectory.variant": "uniform", "elc.weight": 0.0}),
+    ("two", {"trajectory.variant": "two", "elc.weight": 0.0}),
+    ("three", {"elc.weight": 0.0}),
+    ("uniform_elc", {"trajectory.variant": "uniform"}),
     ("plain_lab", {"elc.weighting": "uniform"}),
     (
       "regression",

@@ -11,7 +11,8 @@ from configs import default
 from expocm_jax import comparison, evaluate, image_io, predictors, weights
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
-from input_pipeline import origin, procedural
+from expocm_jax.predictors import Source
+from input_pipeline import origin
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 SMALL = dict(protocol_names=["headroom"], metric_names=["psnr_mu"], size=16)
@@ -39,7 +40,7 @@ def scores(folder, region="all"):
 
 def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_scenes, tmp_path):
   record = evaluate.main(
-    small_run.config(), weights=[f"net={untrained}"], output=tmp_path, views=2, **SMALL
+    small_run.config(), sources=[Source(untrained, name="net")], output=tmp_path, views=2, **SMALL
   )
   assert len(record["images"]) == 6 and record["main"] == "net"
   assert record["methods"]["net"]["sha256"] and "psnr" not in record["command"]
@@ -49,17 +50,17 @@ def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_sc
   first = record["images"][0]
   ldr, hdr = image_io.read_ldr(tmp_path / first["files"]["ldr"]), first["files"]["reference"]
   assert sum(first["pixels"][r] for r in ("clipped", "dark", "well_exposed")) == ldr[..., 0].size
-  linear = predictors.untrained("linear").predict(ldr, 0)
+  linear = predictors.untrained("linear", headroom=16.0).predict(ldr, 0)
   pair = (linear, image_io.read_hdr(tmp_path / hdr))
   a, b = (np.log1p(5000 * np.clip(x / 16, 0, 1)) / np.log1p(5000) for x in pair)
   mse = np.mean((a - b) ** 2)
-  assert result["linear"][0] == pytest.approx(-10 * np.log10(mse), abs=0.02)  # half floats
+  assert result["linear"][0] == pytest.approx(-10 * np.log10(mse), abs=1e-3)
   for name in ("scores.md", "scores.tex", "report.html"):
     assert (tmp_path / name).stat().st_size > 500
 
 
-def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch):
-  arguments = dict(weights=[], output=tmp_path, methods=["linear"], **SMALL)
+def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch, capsys):
+  arguments = dict(sources=[], output=tmp_path, methods=["linear"], **SMALL)
   score, calls = comparison.Comparison.__call__, []
 
   def interrupted(self, *images, seed):
@@ -71,11 +72,15 @@ def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch):
   monkeypatch.setattr(comparison.Comparison, "__call__", interrupted)
   with pytest.raises(KeyboardInterrupt):
     evaluate.main(small_run.config(), **arguments)
+  assert "the same command goes on" in capsys.readouterr().err
   assert not (tmp_path / "scores.json").exists()
   record = evaluate.main(small_run.config(), **arguments)
   assert len(calls) == 4 and len(record["images"]) == 3  # two before, the third alone after
-  evaluate.main(small_run.config(), **arguments | {"seed": 1})
-  assert len(calls) == 7  # other settings: nothing of before is used
+  (tmp_path / record["images"][1]["files"]["output"]).unlink()
+  evaluate.main(small_run.config(), **arguments)
+  assert len(calls) == 5  # the one whose picture was lost
+  with pytest.raises(UserError, match=r"another setting \(seed\)"):
+    evaluate.main(small_run.config(), **arguments | {"seed": 1})
 
 
 def test_metrics_of_other_programs_see_absolute_light(three_scenes, tmp_path, monkeypatch):
@@ -92,46 +97,110 @@ def test_metrics_of_other_programs_see_absolute_light(three_scenes, tmp_path, mo
       return float(ref_nits.max())
 
   monkeypatch.setattr(comparison, "HdrVdp3", Largest)
-  record = evaluate.main(small_run.config(), weights=[], methods=["linear"], output=tmp_path,
+  record = evaluate.main(small_run.config(), sources=[], methods=[], output=tmp_path,
                          hdrvdp="vdp", **SMALL | {"protocol_names": ["mu-refmax"]})  # fmt: skip
   assert record["versions"]["hdrvdp3"] == "largest, 1.0"
   for image in record["images"]:
     assert image["scores"]["linear"]["mu-refmax"]["hdrvdp3/all"] == pytest.approx(1000)
 
 
-@pytest.fixture
-def folder_of_three(tmp_path):
-  root = tmp_path / "scenes"
-  root.mkdir()
-  for index in range(3):
-    radiance = procedural.ProceduralScenes(3)[index]["radiance"].astype(np.float32)
-    image_io.write_hdr(root / f"{index}.exr", radiance)
-  return root
+def test_a_result_with_nan_is_not_a_missing_region(three_scenes, tmp_path, monkeypatch):
+  broken = predictors.untrained("linear", headroom=16.0)._replace(
+    name="broken", predict=lambda ldr, seed: np.where(ldr > 0.5, np.nan, ldr)
+  )
+  monkeypatch.setattr(evaluate, "compared_methods", lambda *a, **k: {"broken": broken})
+  with pytest.raises(UserError, match="broken: .* are not finite"):
+    evaluate.main(small_run.config(), sources=[], output=tmp_path, **SMALL)
 
 
-def test_broken_files_are_left_out_and_told(folder_of_three, tmp_path, capsys):
-  (folder_of_three / "1.exr").write_bytes(b"no image")
+def write_pair(root, name, seed, *, sun=2.0, size=16):
+  rng = np.random.default_rng(seed)
+  hdr = rng.uniform(0.1, 0.9, (16, 16, 3)).astype(np.float32)
+  hdr[4:6, 4:6] = sun
+  (root / "ldr").mkdir(parents=True, exist_ok=True)
+  (root / "hdr").mkdir(exist_ok=True)
+  image_io.write_png(root / "ldr" / f"{name}.png", np.clip(hdr, 0, 1)[:size] ** (1 / 2.2))
+  image_io.write_hdr(root / "hdr" / f"{name}.exr", hdr, exr_dtype="float")
+
+
+def pairs_config(root):
   config = default.get_config()
-  config.data.root = str(folder_of_three)
-  with pytest.raises(UserError, match="1 of 3 images were left out"):
-    evaluate.main(config, weights=[], output=tmp_path / "out", **SMALL)
-  assert "1.exr" in capsys.readouterr().err
+  config.data.update(source="pairs", root=str(root))
+  return config
+
+
+def test_the_reference_is_not_cut_at_the_headroom(tmp_path):
+  write_pair(tmp_path / "pairs", "a", 0, sun=500.0)
+  arguments = dict(metric_names=["psnr_mu"], protocol_names=["headroom", "mu-refmax"])
+  record = evaluate.main(
+    pairs_config(tmp_path / "pairs"), sources=[], output=tmp_path / "out", **arguments
+  )
+  files = record["images"][0]["files"]
+  ref = image_io.read_hdr(tmp_path / "out" / files["reference"]).astype(np.float64)
+  assert ref.max() > 400
+  ldr = image_io.read_ldr(tmp_path / "out" / files["ldr"])
+  pred = predictors.untrained("linear", headroom=16.0).predict(ldr, 0)
+  encode = lambda x: np.log1p(5000 * x) / np.log1p(5000)
+  wanted = {
+    "headroom": encode(np.minimum(pred / 16, 1)) - encode(np.minimum(ref / 16, 1)),
+    "mu-refmax": encode(pred / ref.max()) - encode(ref / ref.max()),
+  }
+  for protocol, error in wanted.items():
+    got = record["images"][0]["scores"]["linear"][protocol]["psnr_mu/all"]
+    assert got == pytest.approx(-10 * np.log10(np.mean(error**2)), abs=1e-2)
+
+
+def test_resuming_knows_each_image(tmp_path, capsys):
+  root = tmp_path / "pairs"
+  arguments = dict(sources=[], methods=[], output=tmp_path / "out", **SMALL | {"size": None})
+  for name in "abc":
+    write_pair(root, name, ord(name))
+  first = evaluate.main(pairs_config(root), **arguments)
+  (root / "ldr" / "a.png").unlink()
+  (root / "hdr" / "a.exr").unlink()
+  write_pair(root, "b", 99)  # edited
+  write_pair(root, "d", ord("d"))
+  second = evaluate.main(pairs_config(root), **arguments)
+  assert [image["name"] for image in second["images"]] == ["b", "c", "d"]
+  before, after = (
+    {image["name"]: image["scores"]["linear"]["headroom"]["psnr_mu/all"] for image in r["images"]}
+    for r in (first, second)
+  )
+  assert after["c"] == before["c"] and after["b"] != before["b"]
+
+
+def test_broken_pairs_are_left_out_and_told(tmp_path, capsys):
+  root = tmp_path / "pairs"
+  for name in "abcd":
+    write_pair(root, name, ord(name), size=12 if name == "b" else 16)
+  (root / "hdr" / "c.exr").write_bytes(b"no image")
+  with pytest.raises(UserError, match="2 of 4 images were left out"):
+    evaluate.main(pairs_config(root), sources=[], output=tmp_path / "out", **SMALL | {"size": None})
+  error = capsys.readouterr().err
+  assert "b.exr: LDR and HDR differ in size" in error and "c.exr" in error
   assert len(scores(tmp_path / "out")["linear"]) == 2
-  assert "2 of 3 images" in (tmp_path / "out" / "scores.md").read_text()
-  for path in folder_of_three.iterdir():
+  assert "2 of 4 images" in (tmp_path / "out" / "scores.md").read_text()
+  for path in (root / "hdr").iterdir():
     path.write_bytes(b"no image")
-  with pytest.raises(UserError, match="none of 3 images"):
-    evaluate.main(config, weights=[], output=tmp_path / "none", **SMALL)
+  with pytest.raises(UserError, match="none of 4 images"):
+    evaluate.main(pairs_config(root), sources=[], output=tmp_path / "none", **SMALL)
+
+
+def test_data_that_is_not_there(tmp_path):
+  for root, words in ((tmp_path / "nowhere", "nowhere"), (tmp_path, "no LDR/HDR pairs")):
+    with pytest.raises(UserError, match=words):
+      evaluate.main(pairs_config(root), sources=[], output=tmp_path / "out", **SMALL)
+  assert not (tmp_path / "out").exists()
 
 
 MISTAKES = {
   "method": (dict(methods=["magic"]), "'magic'"),
   "protocol": (dict(protocol_names=["loud"]), "'loud'"),
   "metric": (dict(metric_names=["beauty"]), "'beauty'"),
-  "nothing": (dict(methods=[]), "--weights: none"),
-  "twice": (dict(methods=["linear", "linear"]), "called linear"),
-  "weights": (dict(weights=["nowhere"]), "nowhere"),
-  "a sampler of one step": (dict(weights=["tiny:ddim-5"]), "leave it out"),
+  "size": (dict(metric_names=["ssim_mu"], size=8), "at least 11 pixels"),
+  "twice": (dict(sources=[Source("tiny"), Source("tiny")]), "two methods of that name"),
+  "weights": (dict(sources=[Source("nowhere")]), "nowhere"),
+  "a sampler of one step": (dict(sources=[Source("tiny", "ddim-5")]), "leave it out"),
   "HDR-VDP-3": (dict(hdrvdp="nowhere"), "nowhere"),
 }
 
@@ -139,7 +208,7 @@ MISTAKES = {
 @pytest.mark.parametrize("case", MISTAKES)
 def test_mistakes_are_told_before_anything_is_written(case, tmp_path):
   changes, words = MISTAKES[case]
-  arguments = dict(weights=[], output=tmp_path / "out", **SMALL) | changes
+  arguments = dict(sources=[], output=tmp_path / "out", **SMALL) | changes
   with pytest.raises(UserError, match=words):
     evaluate.main(small_run.config(), **arguments)
   assert not (tmp_path / "out").exists()

@@ -17,11 +17,13 @@ def test_rows_come_back_under_the_same_header(tmp_path):
   assert len(Journal(path, {"of": (1, 2)}).rows) == 3
 
 
-def test_another_header_begins_anew(tmp_path):
+def test_the_journal_of_other_work_is_not_overwritten(tmp_path):
   path = tmp_path / "progress.jsonl"
-  Journal(path, {"of": 1}).add({"score": 1})
-  assert Journal(path, {"of": 2}).rows == []
-  assert Journal(path, {"of": 1}).rows == []
+  Journal(path, {"of": 1, "seed": 0}).add({"score": 1})
+  before = path.read_bytes()
+  with pytest.raises(UserError, match=r"another setting \(seed\).*another --output"):
+    Journal(path, {"of": 1, "seed": 1})
+  assert path.read_bytes() == before
 
 
 def test_a_line_that_a_crash_cut_off_is_dropped(tmp_path):
@@ -38,8 +40,9 @@ def test_a_line_that_a_crash_cut_off_is_dropped(tmp_path):
 
 def test_a_file_that_is_no_journal_is_replaced(tmp_path):
   path = tmp_path / "progress.jsonl"
-  path.write_bytes(b"\xff\x00")
-  assert Journal(path, {"of": 1}).rows == []
+  for content in (b"\xff\x00", b"7\n", b""):
+    path.write_bytes(content)
+    assert Journal(path, {"of": 1}).rows == []
 
 
 def test_a_folder_in_the_way(tmp_path):

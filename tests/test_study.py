@@ -38,6 +38,7 @@ def trained(monkeypatch):
 
 
 def test_a_study_goes_on_where_it_was_stopped(trained, tmp_path, monkeypatch):
+  tmp_path = tmp_path / "lr=1:ddim"  # signs that mean something on the command line
   config, training = small_run.config(), train.main
 
   def stopped(changed, workdir):
@@ -54,14 +55,26 @@ def test_a_study_goes_on_where_it_was_stopped(trained, tmp_path, monkeypatch):
   record = json.loads((tmp_path / "evaluation" / "scores.json").read_text())
   methods = ["linear", "bt2446c", "akyuz", "regression", "diffusion:ddim-2", "diffusion:ddpm-3"]
   assert list(record["methods"]) == methods
-  assert record["methods"]["regression"]["label"] == "regression, same network"
+  labels = [method["label"] for method in record["methods"].values()]
+  assert labels[-3:-1] == ["regression, same network", "conditional DDPM, same network, DDIM-2"]
 
   config.optim.peak_lr *= 2
   with pytest.raises(UserError, match=r"optim\.peak_lr"):
     study.main(config, tmp_path, **ARGUMENTS)
 
 
-def test_an_unknown_variant_is_told_before_any_training(trained, tmp_path):
-  with pytest.raises(UserError, match="'four': unknown"):
-    study.main(small_run.config(), tmp_path / "study", **ARGUMENTS | {"names": ["two", "four"]})
+MISTAKES = {
+  "names": (["two", "four"], "'four': unknown"),
+  "protocol_names": (["loud"], "'loud': unknown"),
+  "metric_names": (["beauty"], "'beauty': unknown"),
+  "size": (4, "at least 11 pixels"),
+}
+
+
+@pytest.mark.parametrize("option", MISTAKES)
+def test_mistakes_are_told_before_any_training(option, trained, tmp_path):
+  value, words = MISTAKES[option]
+  arguments = ARGUMENTS | {"metric_names": ["ssim_mu"]} | {option: value}
+  with pytest.raises(UserError, match=words):
+    study.main(small_run.config(), tmp_path / "study", **arguments)
   assert not trained and not (tmp_path / "study").exists()
