@@ -3,10 +3,11 @@
     python main.py --mode=train --config=configs/ablation.py:VARIANT \
         --workdir=runs/VARIANT --config.data.root=PATH_TO_HDR_IMAGES
 
-VARIANT: `full`, the method as it is; without ELC, as the paper compares the trajectories, `uniform`,
-`two` (over- and under-exposed pixels in one region) and `three`; `uniform_elc`; `plain_lab`, L_ELC
-without exposure weights; `regression`, the same network trained to x0 from the photo alone;
-`diffusion`, the same network as a conditional DDPM. `--mode=study` trains and compares them all.
+VARIANT: `full`, the method as it is; `uniform`, `two` (over- and under-exposed pixels in one
+region) and `three`, the trajectories, which the paper compares without ELC; `uniform_elc`;
+`plain_lab`, L_ELC without exposure weights; `regression`, the same network trained to x0 from the
+photo alone; `diffusion`, the same network as a conditional DDPM. `--mode=study` trains and
+compares them all.
 
 Hardware: 2 CPU cores. Expected: the tables of docs/evaluation.md, at the budget given there.
 """

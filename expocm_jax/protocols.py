@@ -76,7 +76,7 @@ def describe(name: str, *, headroom: float, mu: float, peak_nits: float) -> str:
     "/ 999",
   }[protocol.base]
   return (
-    f"{protocol.name}: {alignment}; {normaliser}; the mu-law has mu = {mu:g}; "
+    f"{alignment}; {normaliser}; the mu-law has mu = {mu:g}; "
     f"1.0 is shown at {peak_nits:g} cd/m2."
   )
 
