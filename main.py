@@ -35,6 +35,7 @@ def parse(argv: list[str]) -> list[str]:
   """Declares and parses the flags; what cannot be read ends the program with one line."""
   try:
     options.define(list(modes.MODES))
+    flags.adopt_module_key_flags(options)  # --help lists them
     rest = FLAGS(argv)
     FLAGS.config.lock()  # loads the file now
     return rest
@@ -66,7 +67,7 @@ def main(argv: list[str]) -> int:
   logging.set_verbosity(logging.WARNING)  # JAX reports the backends that it does not find
   signal.signal(signal.SIGTERM, terminate)
   try:
-    modes.MODES[FLAGS.mode](FLAGS)
+    modes.run(FLAGS)
   except UserError as error:
     return fail(error)
   except KeyboardInterrupt:

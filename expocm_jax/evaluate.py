@@ -120,7 +120,7 @@ def main(
   if not rows:
     raise UserError(f"{pipeline.dataset_name(config)}: none of {len(keys)} images could be scored; "
                     f"the first: {failures[0]}")  # fmt: skip
-  record = _record(compare, config, rows, setting, wanted=len(keys))
+  record = _record(compare, config, rows, setting, failures)
   summary = report.write(folder, record)
   width = shutil.get_terminal_size((160, 24)).columns
   print(report.console(record, summary, width=min(max(width, WIDTHS[0]), WIDTHS[1])))
@@ -215,10 +215,10 @@ def _write_images(
 
 
 def _record(
-  compare: Comparison, config: ConfigDict, rows: list[dict], setting: dict, *, wanted: int
+  compare: Comparison, config: ConfigDict, rows: list[dict], setting: dict, failures: list[str]
 ) -> dict:
-  """The evaluation record, see `report.write`; `wanted` images, some of which may be missing."""
-  count = f"{len(rows)}" if len(rows) == wanted else f"{len(rows)} of {wanted}"
+  """The evaluation record, see `report.write`."""
+  count = f"{len(rows)} of {len(rows) + len(failures)}" if failures else f"{len(rows)}"
   dataset, size = pipeline.dataset_name(config), pipeline.view_size(config, setting["size"])
   about = dict(headroom=config.domain.headroom, mu=config.domain.mu, peak_nits=PEAK_NITS)
   return about | {
@@ -244,6 +244,7 @@ def _record(
       for name, method in compare.methods.items()
     },
     "main": _shown(compare),
+    "left_out": failures,
     "images": [{name: row[name] for name in row if name != "key"} for row in rows],
   }
 

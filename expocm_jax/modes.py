@@ -144,3 +144,33 @@ MODES = {
   "prepare": _prepare,
   "export": _export,
 }
+_VIEWS = {"output", "views", "size", "config"}
+_SCORES = {"views", "size", "protocols", "metrics", "config"}
+USED = {  # flags, beside --mode
+  "reconstruct": {
+    "input", "output", "weights", "seed", "steps", "samples", "formats", "exr_dtype",
+  },
+  "demo": {"output", "weights"},
+  "download": {"output"},
+  "inspect": {"limit", "config"},
+  "train": {"workdir", "distributed", "config"},
+  "evaluate": _SCORES | {
+    "output", "weights", "methods", "samples", "seed", "hdrvdp", "cvvdp", "pixels_per_degree",
+  },
+  "study": _SCORES | {"workdir", "variants"},
+  "benchmark": {"weights", "size", "output"},
+  "prepare": _VIEWS,
+  "export": {"workdir", "output"},
+}  # fmt: skip
+
+
+def run(flags: Any) -> None:
+  """Runs the program of --mode.
+
+  Raises UserError for a flag that it would ignore, and what the program raises.
+  """
+  known = set().union(*USED.values())
+  for name in sorted(known - USED[flags.mode]):
+    if flags[name].present:
+      raise UserError(f"--{name}: not used by --mode={flags.mode}; leave it out")
+  MODES[flags.mode](flags)

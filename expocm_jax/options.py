@@ -29,10 +29,16 @@ def define(modes: list[str]) -> None:
   whole("steps", 1, "reconstruct: network calls along the trajectory.", lower_bound=1)
   whole("samples", 1, "reconstruct, evaluate: noise samples to average.", lower_bound=1)
   whole("views", 1, "evaluate, prepare, study: fixed views of each scene.", lower_bound=1)
-  whole("size", None, "evaluate, prepare, study, benchmark: side of the images.", lower_bound=8)
+  whole(
+    "size",
+    None,
+    "evaluate, prepare, study: side of the views in pixels; config.data.crop unless given, and "
+    "whole images of pairs. benchmark: 512 unless given.",
+    lower_bound=8,
+  )
   several("methods", list(UNTRAINED), "evaluate: untrained methods, linear always.")
-  several("protocols", None, "evaluate, study: names of protocols; all unless given.")
-  several("metrics", None, "evaluate, study: names of metrics; all unless given.")
+  several("protocols", None, "evaluate, study: names in docs/evaluation.md; all unless given.")
+  several("metrics", None, "evaluate, study: names in docs/evaluation.md; all unless given.")
   text("hdrvdp", None, "evaluate: folder of your copy of HDR-VDP-3; adds it, through Octave.")
   flags.DEFINE_bool("cvvdp", False, "evaluate: adds ColorVideoVDP (pip install cvvdp).")
   flags.DEFINE_float(

@@ -76,8 +76,7 @@ def describe(name: str, *, headroom: float, mu: float, peak_nits: float) -> str:
     "/ 999",
   }[protocol.base]
   return (
-    f"{alignment}; {normaliser}; the mu-law has mu = {mu:g}; "
-    f"1.0 is shown at {peak_nits:g} cd/m2."
+    f"{alignment}; {normaliser}; the mu-law has mu = {mu:g}; 1.0 is shown at {peak_nits:g} cd/m2."
   )
 
 

@@ -18,6 +18,7 @@ REGION_METRICS = ("psnr_mu", "ssim_mu", "pu21_psnr", "pu21_ssim", "delta_e_2000"
 LPIPS_METRICS = ("lpips_alex", "lpips_vgg")
 METRICS = REGION_METRICS + LPIPS_METRICS
 
+BRIDGED = {"hdrvdp3": "--hdrvdp=FOLDER", "cvvdp": "--cvvdp"}  # of `perceptual`
 LEAST_SIDES = {"ssim_mu": 11, "pu21_ssim": 11, "lpips_alex": 31, "lpips_vgg": 16}  # pixels
 
 Scores = dict[str, jax.Array]  # "psnr_mu/clipped" and so on to [B]
@@ -29,6 +30,8 @@ def least_side(metric_names: Sequence[str]) -> int:
   Raises UserError for a metric that is not of METRICS.
   """
   for name in metric_names:
+    if name in BRIDGED:
+      raise UserError(f"metric {name!r}: of another program; add it with {BRIDGED[name]}")
     if name not in METRICS:
       raise UserError(f"metric {name!r}: unknown; choose from {', '.join(METRICS)}")
   return max(LEAST_SIDES.get(name, 1) for name in metric_names)

@@ -200,7 +200,7 @@ class Run:
     _say(
       f"step {self.step}: PSNR-mu "
       + ", ".join(f"{r} {scores[f'output/{r}']:.2f} dB (input {scores[f'input/{r}']:.2f})"
-                  for r in REGIONS)
+                  for r in REGIONS if not math.isnan(scores[f"input/{r}"]))
     )  # fmt: skip
     return scores["output/all"]
 

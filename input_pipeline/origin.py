@@ -43,6 +43,11 @@ def make_source(config, split, *, headroom=None):
     raise UserError(f"config.data.source={data.source}: unknown; choose one of {', '.join(makers)}")
   maker, example = makers[data.source]
   entry = _dataset(data)
+  if data.source == "procedural" and data.root:
+    raise UserError(
+      f"config.data.root={data.root}: given, but data.source=procedural makes its own scenes; add "
+      "--config.data.source=hdr_folder (or pairs), or leave the folder out"
+    )
   if data.source != "procedural" and not data.root:
     raise UserError(
       f"config.data.root: empty, but data.source={data.source} reads a folder; "

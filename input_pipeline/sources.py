@@ -123,7 +123,7 @@ class HdrFolder:
 
   A scene is a dict: `radiance` [H, W, 3] float16, linear BT.709, in the file's scale up to a power
   of two; `levels`, its pyramid (`radiance` is the first level); `panorama`, whether it is
-  equirectangular; `name`.
+  equirectangular; `name`; `scene`, its `split_group`.
 
   Splits come from `index.csv` where the folder has one: its test rows are "test", and unless it
   has validation rows, `validation_share` of the train rows' groups is "validation". Without an
@@ -203,7 +203,13 @@ class HdrFolder:
     height, width = levels[0].shape[:2]
     projection = entry.projection if self._projection == "auto" else self._projection
     panorama = projection == "panorama" if projection else width == 2 * height
-    return {"radiance": levels[0], "levels": levels, "panorama": panorama, "name": entry.name}
+    return {
+      "radiance": levels[0],
+      "levels": levels,
+      "panorama": panorama,
+      "name": entry.name,
+      "scene": entry.group,
+    }
 
   def read(self, index: int) -> dict:
     """`hdr` [H, W, 3] float32 as the file has it, and `name`; nothing is kept in memory.

@@ -82,6 +82,8 @@ def test_the_headroom_cuts_the_ground_truth_for_training_alone(tmp_path, source,
     config.data.root = str(tmp_path / "out")
   elif "hdr" in source + dataset:
     config.data.root = str(tmp_path / "hdr")
+  elif source == "procedural":
+    config.data.root = ""
   config.data.update(source=source, dataset=dataset)
   pairs = [take(views_of(config, size=24, views=3, headroom=h), 24) for h in (None, math.inf)]
   for cut, whole in zip(*pairs, strict=True):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from expocm_jax import image_io, report
 from expocm_jax.errors import UserError
-from expocm_jax.report import page
+from expocm_jax.report import captions, page
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,23 @@ def test_embedded_radiance_is_within_a_256th_of_every_channel(written):
   np.testing.assert_array_equal(pixels(packed["masks"]), masks)
 
 
+def test_images_that_are_left_out_and_labels_that_equal_the_name(tmp_path):
+  record = report_record.make([{"linear": {"psnr_mu/all": 20.0}}] * 3)
+  record["left_out"] = ["a.exr: cut short", "b.exr: </script>"]
+  record["methods"]["linear"]["label"] = "linear"
+  summary = report.write(tmp_path, record)
+  assert captions.BOLD_NOTE not in summary["notes"]  # one method: nothing is bold
+  data = embedded((tmp_path / "report.html").read_text(encoding="utf-8"), "report")
+  assert "3 of 5 images" in data["extent"] and data["notes"] == summary["notes"]
+  assert dict(data["about"])["Methods"] == ["linear"]
+  markdown = (tmp_path / "scores.md").read_text(encoding="utf-8")
+  assert "- `linear`\n" in markdown and f"- {summary['notes'][0]}\n" in markdown
+  assert "3 of 5 images" in (tmp_path / "scores.tex").read_text()
+  assert json.loads((tmp_path / "scores.json").read_text())["left_out"] == record["left_out"]
+  record["methods"]["linear"] |= {"parameters": 1234, "sha256": "ab"}
+  assert captions.methods(record, mark="`") == ["`linear`: 1,234 parameters; sha256 ab"]
+
+
 def test_codes_of_the_darkest_and_the_brightest():
   true = np.array([0.0, 1e-9, 3e-7, 1e-5, 1.0, 16.0, 65504.0, 3e38], np.float32)
   codes = page.log_codes(true)
@@ -116,6 +133,7 @@ def test_images_without_files_and_a_missing_file(tmp_path):
   text = (tmp_path / "report.html").read_text(encoding="utf-8")
   assert 'id="picture-' not in text
   assert "No images" in embedded(text, "report")["picturesNote"]
+  assert captions.BOLD_NOTE in embedded(text, "report")["notes"]
   record["images"][1]["files"] = dict.fromkeys(("ldr", "masks", "output", "reference"), "no.png")
   before = (tmp_path / "report.html").read_bytes()
   with pytest.raises(UserError, match="no.png: no such file"):

@@ -125,6 +125,16 @@ def test_paired_differences():
   assert (delta_e["mean"], delta_e["better"]) == (pytest.approx(-4 / 3), pytest.approx(2 / 3))
 
 
+def test_no_share_is_better_where_all_images_tie():
+  scores = {"linear": {KEY: 20.0, SSIM: None}, "tiny": {KEY: 20.0, SSIM: 0.5}}
+  paired = statistics.summarize(report_record.make([scores] * 2))["paired"]["headroom"]["tiny"]
+  assert (paired[KEY]["mean"], paired[KEY]["better"], paired[KEY]["images"]) == (0, None, 2)
+  assert (paired[SSIM]["better"], paired[SSIM]["images"]) == (None, 0)
+  worse = [{"linear": {KEY: 20.0}, "tiny": {KEY: value}} for value in (20.0, 19.0)]
+  paired = statistics.summarize(report_record.make(worse))["paired"]["headroom"]["tiny"]
+  assert paired[KEY]["better"] == 0
+
+
 def test_a_note_says_what_the_scale_of_akyuz_is():
   record = report_record.make([{"linear": {KEY: 1.0}, "akyuz": {KEY: 2.0}}])
   assert statistics.AKYUZ_NOTE in statistics.summarize(record)["notes"]

@@ -105,9 +105,12 @@ def test_paired_differences_say_how_many_images_are_better():
   table = built(simple(linear=(20.0, 3.0), tiny=(22.5, 4.0)))[0]["paired"]
   assert [row.labels[1] for row in table.rows] == ["tiny", "tiny"]
   psnr, delta_e = table.rows[0].cells
-  assert (psnr.main, psnr.extra) == ("+2.50", "[+2.5, +2.5] 100%")
-  assert (delta_e.main, delta_e.extra) == ("+1.00", "[+1.0, +1.0] 0%")
+  assert (psnr.main, psnr.extra) == ("+2.50", "[+2.50, +2.50] 100%")
+  assert (delta_e.main, delta_e.extra) == ("+1.00", "[+1.00, +1.00] 0%")
   assert "paired" not in built(simple(tiny=(20.0, 3.0)))[0]
+  table, summary = built(simple(linear=(20.0, 3.0), tiny=(20.0, 3.0)))
+  assert table["paired"].rows[0].cells[0].extra == "[0.00, 0.00] –"
+  assert statistics.TIES_NOTE in summary["notes"]
 
 
 def test_published_numbers_stand_only_beside_the_same_set_and_are_never_ranked():
@@ -134,6 +137,31 @@ def test_published_numbers_stand_only_beside_the_same_set_and_are_never_ranked()
   assert [column.heading for column in few.columns] == ["PSNR-µ ↑", "VDP-2 ↑", "ΔE2000 ↓"]
 
 
+def test_the_extent_counts_groups_of_scenes_where_they_are_fewer_than_the_images():
+  caption = lambda **options: built(full_record(**options))[0]["all"].caption
+  assert caption().endswith("HDR-REAL: 6 images of 12 × 16 pixels (mean, 95% bootstrap interval)")
+  assert "pixels from 2 groups of scenes (" in caption(scenes=["a"] * 5 + ["b"])
+  assert "pixels from 1 group of scenes (" in caption(scenes=["a"] * 6)
+
+
+def test_every_caption_tells_of_images_that_are_left_out():
+  record = full_record(protocols=("headroom", "headroom+gain"), published_set="HDR-REAL")
+  record["left_out"] = [f"{i}.exr: cut short;\n mend it" for i in range(2)]
+  found, summary = built(record)
+  assert len(found) == 7 and all("6 of 8 images" in table.caption for table in found.values())
+  assert report.console(record, summary).count("6 of 8 images") >= 4
+  assert summary["notes"][0] == (
+    "2 images could not be scored and are left out: 0.exr: cut short; mend it | "
+    "1.exr: cut short; mend it"
+  )
+  record["left_out"] = [f"{i}.exr: cut short" for i in range(7)]
+  note = statistics.summarize(record)["notes"][0]
+  assert note.endswith("4.exr: cut short | and 2 more") and note.count("exr") == 5
+  record["left_out"] = ["a.exr: cut short"]
+  note = statistics.summarize(record)["notes"][0]
+  assert note == "1 image could not be scored and is left out: a.exr: cut short"
+
+
 def test_the_console_fits_the_terminal():
   record = full_record()
   summary = statistics.summarize(record)
@@ -153,6 +181,8 @@ def test_latex_rows_have_as_many_cells_as_columns_and_nothing_stays_unescaped():
   assert text.isascii()
   assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
   assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 2
+  assert text.count(r"(mean, 95\% bootstrap interval)") == 1
+  assert text.count(r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%") == 2
   assert r"a\_b\&c\%" in text and r"\textbf{22.00}" in text
   for spec, body in re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end\{tabular\}", text, re.S):
     lines = [line for line in body.splitlines() if line.endswith(r"\\")]

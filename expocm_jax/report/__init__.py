@@ -10,7 +10,7 @@ import os
 import pathlib
 
 from expocm_jax import image_io
-from expocm_jax.report import page, render, statistics, tables
+from expocm_jax.report import captions, page, render, statistics, tables
 
 FILES = ("scores.json", "scores.md", "scores.tex", "report.html")
 
@@ -29,8 +29,10 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
       protocols: {name: description, with normaliser and peak};
       methods: {name: dict(label, trained, sha256, parameters)};
       main: the method that the page shows;
-      images: [dict(name, scene, pixels {region: count}, files {ldr, masks, output, reference:
-      path in the folder}, scores {method: {protocol: {"metric/region": float or None}}})].
+      left_out: one line, with the reason, for each image that could not be scored; may be absent;
+      images: [dict(name, scene: its group of scenes, whose images are drawn together,
+      pixels {region: count}, files {ldr, masks, output, reference: path in the folder},
+      scores {method: {protocol: {"metric/region": float or None}}})].
 
   Returns:
     The summary, see `statistics.summarize`.
@@ -42,6 +44,8 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
   folder = pathlib.Path(folder)
   summary = statistics.summarize(record)
   built = tables.build(record, summary)
+  if any(cell and cell.best for table in built for row in table.rows for cell in row.cells):
+    summary["notes"].append(captions.BOLD_NOTE)
   data = finite({**record, "images": _capped(record["images"]), "summary": summary})
   _write(folder / "scores.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
   _write(folder / "scores.md", _markdown(record, summary, built))
@@ -99,7 +103,7 @@ def _markdown(record: dict, summary: dict, built: list[tables.Table]) -> str:
   lines += ["## How to read it", ""]
   lines += [f"- `{name}`: {text}" for name, text in record["protocols"].items()]
   lines += [f"- {note}" for note in summary["notes"]]
-  lines += [f"- `{name}`: {tables.describe(method)}" for name, method in record["methods"].items()]
+  lines += [f"- {line}" for line in captions.methods(record, mark="`")]
   versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
   lines += ["", f"{record['created']}, {record['device']}; {versions}; seed {record['seed']}", ""]
   return "\n".join(lines)

@@ -16,7 +16,7 @@ class Metric(NamedTuple):
   name: str  # short, for Markdown and the page
   latex: str
   higher: bool  # True: higher is better
-  digits: int  # decimals of a mean; its interval has one less
+  digits: int  # decimals of a mean; its interval has one less, unless it is of a difference
   unit: str
 
   @property

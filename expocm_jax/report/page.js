@@ -62,9 +62,9 @@ function summaryCell(entry, metric, signed, best) {
   if (!entry || entry.mean === null) return make("td", {}, DASH);
   const cell = make("td", {class: best ? "best" : null}, text(entry.mean, metric, {signed}));
   const ends = entry.low === null || entry.high === null ? [] : [entry.low, entry.high];
-  let extra = ends.map((end) => text(end, metric, {signed, coarse: 1})).join(signed ? ", " : "–");
+  let extra = ends.map((end) => text(end, metric, {signed, coarse: signed ? 0 : 1})).join(signed ? ", " : "–");
   if (signed && extra) extra = `[${extra}]`;
-  if (signed) extra += ` ${Math.round(100 * entry.better)} %`;
+  if (signed) extra += entry.better === null ? ` ${DASH}` : ` ${Math.round(100 * entry.better)} %`;
   if (extra) cell.append(make("small", {}, extra));
   return cell;
 }
@@ -76,7 +76,8 @@ function fillSummary(id, table, signed) {
   const head = make("tr", {}, make("th", {scope: "col"}, "method"),
     ...metrics.map((m) => make("th", {scope: "col"}, heading(m))));
   const rows = methods.map((method) => make("tr", {"data-method": method},
-    make("th", {scope: "row"}, method, make("small", {}, data.labels[method])),
+    make("th", {scope: "row"}, method,
+      data.labels[method] === method ? null : make("small", {}, data.labels[method])),
     ...metrics.map((metric) => {
       const printed = methods.map((name) => entryOf(table, name, metric)?.mean ?? null)
         .filter((mean) => mean !== null).map((mean) => Number(mean.toFixed(metric.digits)));

@@ -18,7 +18,7 @@ from importlib import resources
 import numpy as np
 
 from expocm_jax import color, image_io
-from expocm_jax.report import published, statistics, tables
+from expocm_jax.report import captions, published, statistics, tables
 from expocm_jax.report.columns import PUBLISHED_ONLY, REGIONS
 
 MAX_SIDE = 512  # pixels of the long side of an embedded picture
@@ -111,8 +111,8 @@ def _data(record: dict, summary: dict, pictures: int) -> dict:
     "paired": summary["paired"],
     "published": published.rows(record.get("published_set")),
     "publishedOnly": PUBLISHED_ONLY,
-    "publishedCaption": f"{record.get('published_set')}, {published.CAPTION}",
-    "extent": tables.extent(record, summary),
+    "publishedCaption": captions.of_published(record),
+    "extent": captions.extent(record, summary),
     "notes": summary["notes"],
     "picturesNote": _pictures_note(record, pictures),
     "about": _about(record),
@@ -140,7 +140,7 @@ def _about(record: dict) -> list[tuple[str, list[str]]]:
     ("Versions", [", ".join(f"{name} {v}" for name, v in record["versions"].items())]),
     ("Peak", [f"{record['peak_nits']:g} cd/m² for PU21 and other absolute metrics"]),
     ("Protocols", [f"{name}: {text}" for name, text in record["protocols"].items()]),
-    ("Methods", [f"{name}: {tables.describe(m)}" for name, m in record["methods"].items()]),
+    ("Methods", captions.methods(record)),
   ]
 
 

@@ -77,7 +77,7 @@ def _latex_table(table: Table) -> str:
     r"\centering",
     rf"\caption{{{escape(table.caption)}.}}",
     rf"\label{{tab:{table.name.replace('_', '-')}}}",
-    r"\resizebox{\textwidth}{!}{%",
+    r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
     rf"\begin{{tabular}}{{{spec}}}",
     r"\toprule",
     " & ".join(header) + r" \\",

@@ -6,8 +6,9 @@ Contract
   A PSNR above 100 dB, so also the infinite one of identical images, counts as 100 dB in means,
   intervals and differences; `capped` says how often that happened. To pooled values identical
   images add pixels without error; their result is at most 100 dB too.
-  Intervals are percentile-bootstrap intervals over scenes: views of one scene are drawn together,
-  because they are not independent. There is none where fewer than two scenes have a score.
+  Intervals are percentile-bootstrap intervals over groups of scenes (`scene` of an image): images
+  of one group are drawn together, because they are not independent. There is none where fewer
+  than two groups have a score.
 """
 
 from typing import NamedTuple
@@ -20,11 +21,15 @@ BASELINE = "linear"
 DRAWS = 2000
 CONFIDENCE = 0.95
 CAP_DB = 100.0
+MAX_REASONS = 5  # of images that are left out, told in the notes
 NOTES = (
   "mean over images; images without pixels of a region are left out",
-  f"intervals: {CONFIDENCE:.0%} percentile bootstrap over scenes, {DRAWS} draws",
+  f"intervals: {CONFIDENCE:.0%} percentile bootstrap, drawing groups of scenes, {DRAWS} draws",
   f"a PSNR above {CAP_DB:g} dB (identical images: infinite) counts as {CAP_DB:g} dB",
   "pooled: decibels of the mean square error over all pixels of the region",
+)
+TIES_NOTE = (
+  f"share of images better: ties count as not better; – where all images tie with {BASELINE}"
 )
 AKYUZ_NOTE = (
   "akyuz: its scale is a display's, not the photo's, so only protocols that align the prediction "
@@ -52,12 +57,13 @@ def summarize(record: dict, *, draws: int = DRAWS) -> dict:
   """The summary of an evaluation record.
 
   Returns:
-    dict(images, scenes, bootstrap, notes, regions, scores, paired):
+    dict(images, scenes: groups of scenes, bootstrap, notes, regions, scores, paired):
     `regions[region]` = dict(share: of all pixels; images: that have such pixels);
     `scores[protocol][method][key]` = dict(mean, low, high, images, capped), for PSNRs also
     `pooled` = dict(mean, low, high); `paired` alike, without `linear`, of the differences
     method - linear: dict(mean, low, high, images, better), `better` the share of images on
-    which the method beats `linear`. None stands for a number that does not exist.
+    which the method beats `linear`, None where all are ties. None stands for a number that does
+    not exist.
   """
   table = score_table(record)
   resampled = draw_scenes([image["scene"] for image in record["images"]], record["seed"], draws)
@@ -140,8 +146,24 @@ def capped(table: ScoreTable) -> np.ndarray:
 
 
 def _notes(record: dict) -> list[str]:
-  akyuz = record["methods"].get("akyuz")
-  return [*NOTES, AKYUZ_NOTE] if akyuz and not akyuz["trained"] else list(NOTES)
+  methods, notes = record["methods"], list(NOTES)
+  if left_out := record.get("left_out"):
+    notes.insert(0, _left_out_note(left_out))
+  if BASELINE in methods and len(methods) > 1:
+    notes.append(TIES_NOTE)
+  if "akyuz" in methods and not methods["akyuz"]["trained"]:
+    notes.append(AKYUZ_NOTE)
+  return notes
+
+
+def _left_out_note(left_out: list[str]) -> str:
+  count = len(left_out)
+  what = "1 image" if count == 1 else f"{count} images"
+  shown = [" ".join(line.split()) for line in left_out[:MAX_REASONS]]
+  if more := count - len(shown):
+    shown.append(f"and {more} more")
+  are = "is" if count == 1 else "are"
+  return f"{what} could not be scored and {are} left out: {' | '.join(shown)}"
 
 
 def _mean(values: np.ndarray, resampled: Draws) -> np.ndarray:
@@ -189,9 +211,10 @@ def _paired(table: ScoreTable, resampled: Draws) -> dict:
   sign = np.array([1 if metric_of(key).higher else -1 for key in table.keys])
   with np.errstate(invalid="ignore"):
     better = (differences * sign > 0).sum(axis=0) / count
+  differs = ((differences != 0) & ~np.isnan(differences)).any(axis=0)
   entries = np.empty(count.shape, object)
   for at in np.ndindex(entries.shape):
-    share = float(better[at]) if count[at] else None
+    share = float(better[at]) if differs[at] else None
     entries[at] = _entry(stats[(..., *at)]) | {"images": int(count[at]), "better": share}
   return _nested(table._replace(methods=[table.methods[m] for m in others]), entries)
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from expocm_jax.report import published
+from expocm_jax.report import captions, published
 from expocm_jax.report.columns import METRICS, PUBLISHED_ONLY, REGIONS, Metric
 
 MINUS = "−"
@@ -52,9 +52,9 @@ def build(record: dict, summary: dict) -> list[Table]:
   built = [
     _main(record, summary),
     _published(record, summary),
-    *(_regions(summary, *protocol) for protocol in by_region),
+    *(_regions(record, summary, *protocol) for protocol in by_region),
     _paired(record, summary),
-    *(_paired_regions(summary, *protocol) for protocol in by_region),
+    *(_paired_regions(record, summary, *protocol) for protocol in by_region),
   ]
   return [table for table in built if table and table.rows and table.columns]
 
@@ -100,12 +100,12 @@ def _main(record: dict, summary: dict) -> Table:
     for protocol, methods in summary["scores"].items()
     for method, entries in methods.items()
   ]
-  caption = f"All methods under all protocols, all pixels, {extent(record, summary)}"
+  caption = f"All methods under all protocols, all pixels, {captions.extent(record, summary)}"
   columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
   return Table("all", caption, ("protocol", "method"), columns, _ranked(rows, metrics))
 
 
-def _regions(summary: dict, protocol: str, suffix: str) -> Table:
+def _regions(record: dict, summary: dict, protocol: str, suffix: str) -> Table:
   metrics = [m for m in metrics_in(summary) if _has_regions(summary, m)]
   columns, kinds = [], []
   for metric in metrics:
@@ -123,7 +123,7 @@ def _regions(summary: dict, protocol: str, suffix: str) -> Table:
       rows.append(Row((label, method), tuple(cells)))
   caption = (
     f"By region of the input (share of all pixels, images that have such pixels), protocol "
-    f"{protocol} (pooled: over all pixels of a region)"
+    f"{protocol} ({captions.MEANS}; pooled: over all pixels of a region){captions.partial(record)}"
   )
   ranked = _ranked(rows, [metric for metric, _ in kinds])
   return Table(f"regions{suffix}", caption, ("region", "method"), tuple(columns), ranked)
@@ -137,14 +137,14 @@ def _paired(record: dict, summary: dict) -> Table | None:
     for method, entries in methods.items()
   ]
   caption = (
-    "Paired differences against linear (the linearised input), all pixels: mean, interval, "
-    "share of images that are better"
+    f"Paired differences against linear (the linearised input), all pixels: {captions.MEANS}, "
+    f"share of images that are better (ties are not){captions.partial(record)}"
   )
   columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
   return Table("paired", caption, ("protocol", "method"), columns, tuple(rows))
 
 
-def _paired_regions(summary: dict, protocol: str, suffix: str) -> Table | None:
+def _paired_regions(record: dict, summary: dict, protocol: str, suffix: str) -> Table | None:
   if not summary["paired"]:
     return None
   metrics = [m for m in metrics_in(summary) if _has_regions(summary, m)]
@@ -156,39 +156,22 @@ def _paired_regions(summary: dict, protocol: str, suffix: str) -> Table | None:
     for region in REGIONS
     for method, entries in summary["paired"][protocol].items()
   ]
-  caption = f"Paired differences against linear by region, protocol {protocol}"
+  caption = (
+    f"Paired differences against linear by region, protocol {protocol}: {captions.MEANS}, "
+    f"share of images that are better (ties are not){captions.partial(record)}"
+  )
   columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
   return Table(f"paired_regions{suffix}", caption, ("region", "method"), columns, tuple(rows))
 
 
 def _published(record: dict, summary: dict) -> Table | None:
-  chosen = record.get("published_set")
   metrics = [m for m in metrics_in(summary, also=PUBLISHED_ONLY) if m.key in published.METRICS]
   rows = [
     Row((method,), tuple(Cell(number(row[m.key], m)) if m.key in row else None for m in metrics))
-    for method, row in published.rows(chosen).items()
+    for method, row in published.rows(record.get("published_set")).items()
   ]
   columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
-  caption = f"{chosen}, {published.CAPTION}"
-  return Table("published", caption, ("method",), columns, tuple(rows))
-
-
-def describe(method: dict) -> str:
-  """One line about a method of the record: label, size, hash of the weights."""
-  parts = [method["label"]]
-  if method["parameters"]:
-    parts.append(f"{method['parameters']:,} parameters")
-  if method["sha256"]:
-    parts.append(f"sha256 {method['sha256']}")
-  return "; ".join(parts)
-
-
-def extent(record: dict, summary: dict) -> str:
-  """How many images of what set stand behind the means."""
-  size = record["size"]
-  of = f" of {size[0]} × {size[1]} pixels" if size else ""
-  what = f"{summary['images']} images{of} from {summary['scenes']} scenes"
-  return f"{record['dataset']}: {what} (mean, {summary['bootstrap']['confidence']:.0%} interval)"
+  return Table("published", captions.of_published(record), ("method",), columns, tuple(rows))
 
 
 def _part(entry: dict | None, part: str | None) -> dict | None:
@@ -215,9 +198,9 @@ def _difference(entry: dict | None, metric: Metric) -> Cell | None:
     return None
   parts = []
   if entry["low"] is not None:
-    ends = [number(entry[e], metric, signed=True, coarse=True) for e in ("low", "high")]
+    ends = [number(entry[e], metric, signed=True) for e in ("low", "high")]
     parts.append(f"[{', '.join(ends)}]")
-  parts.append(f"{entry['better']:.0%}")
+  parts.append("–" if entry["better"] is None else f"{entry['better']:.0%}")
   return Cell(number(entry["mean"], metric, signed=True), " ".join(parts))
 
 
