@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from expocm_jax import modes
+
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 ROOT = pathlib.Path(__file__).parent.parent
 
 
@@ -98,6 +101,7 @@ def test_mistakes_in_flags_and_paths(tmp_path, photos):
     (["--mode=reconstruct", photo, f"--output={tmp_path}", "--weights=nowhere"], "nowhere"),
     (["--mode=reconstruct", photo, f"--output={tmp_path}", f"--weights={a_file}"], str(a_file)),
     (["--mode=export", f"--workdir={tmp_path}", "--output=w.safetensors"], "checkpoint"),
+    (["--mode=evaluate", f"--output={tmp_path}/out", "--steps=4"], "--steps: not used"),
   ]
   for arguments, word in cases:
     assert_one_line(run(*arguments), word)
@@ -118,3 +122,10 @@ def test_runs_from_another_folder(tmp_path, photos):
                          "--output=here", cwd=tmp_path)  # fmt: skip
   assert status == 0, error
   assert (tmp_path / "here" / "one_pixel.exr").exists()
+
+
+def test_help_lists_every_flag_that_a_mode_takes():
+  status, out, _ = run("--help")
+  assert status == 0 and modes.USED.keys() == modes.MODES.keys()
+  for name in set().union({"mode"}, *modes.USED.values()):
+    assert f"  --{name}:" in out or f"  --[no]{name}:" in out, name

@@ -9,6 +9,7 @@ import pytest
 
 from configs import default
 from expocm_jax import image_io
+from expocm_jax.errors import UserError
 from input_pipeline import camera, pipeline, prepare, procedural
 
 
@@ -146,3 +147,10 @@ def test_fingerprints_of_prepared_and_made_up_records(pair_folder, tmp_path):
   scenes = [procedural.ProceduralScenes(3, seed=seed) for seed in (0, 0, 1)]
   made = [pipeline.fingerprints(source) for source in scenes]
   assert made[0] == made[1] and not set(made[0]) & set(made[2]) and len(set(made[0])) == 3
+
+
+def test_a_folder_that_the_source_would_ignore(tmp_path):
+  config = make_config(root=str(tmp_path))
+  config.data.source = "procedural"
+  with pytest.raises(UserError, match="makes its own scenes; add --config.data.source"):
+    pipeline.make_source(config, "test")
