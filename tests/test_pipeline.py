@@ -42,18 +42,6 @@ def reference():
   return take(pipeline.make_train_iterator(make_config()), 5)
 
 
-@pytest.fixture
-def pair_folder(tmp_path):
-  rng = np.random.default_rng(0)
-  for name in range(12):
-    folder = tmp_path / f"{name:05d}"
-    folder.mkdir()
-    ldr = rng.uniform(0.2, 0.8, (20, 24, 3)).astype(np.float32)
-    image_io.write_png(folder / "input.png", ldr)
-    image_io.write_hdr(folder / "gt.hdr", 3 * ldr)
-  return tmp_path
-
-
 def test_batches_have_the_promised_shapes_and_ranges(reference):
   for batch in reference:
     assert set(batch) == {"ldr", "hdr"}

@@ -7,19 +7,15 @@ import numpy as np
 import pytest
 import small_run
 
-from expocm_jax import speed, weights
+from expocm_jax import speed
 from expocm_jax.errors import UserError
-from expocm_jax.method import Method
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
-  config = small_run.config()
-  path = tmp_path_factory.mktemp("weights") / "net.safetensors"
-  weights.save_weights(path, Method.from_config(config).init_params(jax.random.key(0)), config)
-  return path
+  return small_run.save_untrained(tmp_path_factory.mktemp("weights") / "net.safetensors")
 
 
 def test_all_are_timed_in_one_run(network, tmp_path, monkeypatch, capsys):
