@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -129,3 +130,21 @@ def test_help_lists_every_flag_that_a_mode_takes():
   assert status == 0 and modes.USED.keys() == modes.MODES.keys()
   for name in set().union({"mode"}, *modes.USED.values()):
     assert f"  --{name}:" in out or f"  --[no]{name}:" in out, name
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_an_evaluation_cleanly(number, tmp_path):
+  command = [sys.executable, str(ROOT / "main.py"), "--mode=evaluate", "--weights=", "--size=16",
+             "--config=configs/smoke.py", "--metrics=psnr_mu", f"--output={tmp_path}"]  # fmt: skip
+  program = subprocess.Popen(
+    command, cwd=ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"},
+    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+  )  # fmt: skip
+  seen = ""
+  while "evaluate:" not in seen and (text := program.stderr.read(1)):  # the bar: it has begun
+    seen += text
+  program.send_signal(number)
+  _, rest = program.communicate(timeout=60)
+  assert program.returncode == 128 + number
+  assert "Traceback" not in seen + rest and "Fatal" not in seen + rest
+  assert not (tmp_path / "scores.json").exists() and not list(tmp_path.rglob(".*.tmp*"))
