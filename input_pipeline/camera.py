@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from expocm_jax.errors import UserError
-from input_pipeline import panorama, resample
+from input_pipeline import panorama, resample, response
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 DARKEST_VIEW = 4.0  # stops that a view's clip may lie below the scene's brightest tenth
@@ -28,9 +28,14 @@ class Camera:
   fov: tuple[float, float] = (30.0, 100.0)
   pitch: tuple[float, float] = (-40.0, 40.0)
   roll: tuple[float, float] = (-5.0, 5.0)
-  clipped_share: tuple[float, float] = (0.03, 0.35)
+  clipped_share: tuple[float, float] = (0.005, 0.2)
+  underexposed: float = 0.1
+  underexposure: tuple[float, float] = (0.0, 3.0)
   response_gamma: tuple[float, float] = (0.85, 1.18)
   response_s: tuple[float, float] = (0.0, 0.25)
+  response_film: tuple[float, float] = (0.0, 1.0)
+  film_exponent: tuple[float, float] = (0.75, 1.05)
+  film_sigma: tuple[float, float] = (0.4, 0.9)
   response_channel: float = 0.02
   white_balance: float = 0.06
   saturation: tuple[float, float] = (0.85, 1.15)
@@ -50,6 +55,10 @@ class Camera:
       "clipped_share": (0, 1),
       "response_gamma": (0.1, 10),
       "response_s": (0, 1),
+      "response_film": (0, 1),
+      "film_exponent": (0.1, 10),
+      "film_sigma": (0.01, 100),
+      "underexposure": (0, 20),
       "saturation": (0, 10),
       "vignetting": (0, 1),
       "blur": (0, 20),
@@ -63,11 +72,11 @@ class Camera:
         raise UserError(
           f"config.camera.{name}: {pair} is not a range; give (low, high) within {least} and {most}"
         )
-    for name, most in {"response_channel": 1, "white_balance": 1, "chroma_subsampling": 1}.items():
-      if not 0 <= getattr(self, name) <= most:
+    for name in ("response_channel", "white_balance", "chroma_subsampling", "underexposed"):
+      if not 0 <= getattr(self, name) <= 1:
         raise UserError(
           f"config.camera.{name}: {getattr(self, name)} is out of range; "
-          f"give a number within 0 and {most}"
+          "give a number within 0 and 1"
         )
     if not self.headroom >= 1:
       raise UserError(
@@ -188,38 +197,6 @@ def sensor_noise(signal: np.ndarray, rng: np.random.Generator, *, read: float, s
   return signal + deviation * np.moveaxis(noise, 0, -1)
 
 
-def response_curve(signal: np.ndarray, *, gamma, s: float) -> np.ndarray:
-  """From linear [0, 1] to display-referred [0, 1]; monotone, 0 -> 0, 1 -> 1.
-
-  The sRGB curve (IEC 61966-2-1), its output to the power `gamma` (a number or one per channel),
-  then mixed with weight `s` in [0, 1] with the S-curve 3 v^2 - 2 v^3.
-  """
-  x = np.clip(signal, 0.0, 1.0)
-  value = np.where(
-    x <= 0.0031308,
-    12.92 * x,
-    1.055 * np.power(np.maximum(x, 0.0031308), np.float32(1 / 2.4)) - 0.055,
-  )
-  value = np.power(value, np.asarray(gamma, value.dtype))
-  return value + np.asarray(s, value.dtype) * (value * value * (3 - 2 * value) - value)
-
-
-def develop(signal: np.ndarray, *, gamma, s: float) -> np.ndarray:
-  """Clips linear [h, w, 3] to [0, 1], applies `response_curve` and rounds to 8 bits: uint8.
-
-  By a table that is even in the square root of the signal, which is within 0.1 of a code of the
-  exact curve everywhere; two powers per pixel would cost as much as the rest of the camera.
-  """
-  steps = np.linspace(0.0, 1.0, 2048, dtype=np.float32)[:, None] ** 2
-  table = np.rint(255 * response_curve(steps, gamma=np.broadcast_to(gamma, 3), s=s))
-  table = np.ascontiguousarray(table.T.astype(np.uint8))
-  index = np.sqrt(np.clip(signal, 0.0, 1.0))
-  index *= 2047
-  index += 0.5
-  index = index.astype(np.int16)
-  return np.stack([table[c].take(index[..., c]) for c in range(3)], axis=-1)
-
-
 def jpeg(image: np.ndarray, *, quality: int, subsampled: bool) -> np.ndarray:
   """uint8 [h, w, 3] through JPEG with 4:2:0 or 4:4:4 chroma; as it is from quality 100 on."""
   if quality >= 100:
@@ -249,15 +226,14 @@ def photograph(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -
   radiance = vignette(radiance, rng.uniform(*camera.vignetting))
   radiance = gaussian_blur(radiance, rng.uniform(*camera.blur))
   exposure = exposure_for(radiance, log_uniform(rng, *camera.clipped_share))
+  if rng.random() < camera.underexposed:
+    exposure *= 2.0 ** -rng.uniform(*camera.underexposure)
   exposed = radiance * np.float32(min(exposure, exposure_limit(scene)))
 
   noisy = sensor_noise(
     exposed, rng, read=rng.uniform(*camera.read_noise), shot=rng.uniform(*camera.shot_noise)
   )
-  gamma = rng.uniform(*camera.response_gamma) * np.exp(
-    camera.response_channel * rng.standard_normal(3)
-  )
-  developed = develop(noisy, gamma=gamma, s=rng.uniform(*camera.response_s))
+  developed = response.develop(noisy, response.draw(rng, camera))
   low, high = camera.jpeg_quality
   photo = jpeg(
     developed,

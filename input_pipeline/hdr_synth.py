@@ -3,7 +3,7 @@
 A patch (or a whole image) is scaled to a mean of 0.5, exposed by 2^U[-3, 3], clipped at 1, sent
 through a camera response curve, rounded to 8 bits and compressed as JPEG. The exposures and the
 measured curves (DoRF) are the set's; the mean of 0.5 is what SingleHDR scales its patches to.
-Without DoRF's file the curves are those of `camera.response_curve`.
+Without DoRF's file the curves are those of `response.response_curve`.
 """
 
 import functools
@@ -11,7 +11,15 @@ import functools
 import numpy as np
 
 from expocm_jax.errors import UserError
-from input_pipeline import camera, catalogue, layouts, response_curves, sources, transforms
+from input_pipeline import (
+  camera,
+  catalogue,
+  layouts,
+  response,
+  response_curves,
+  sources,
+  transforms,
+)
 
 STOPS = (-3.0, 3.0)
 MEAN = 0.5  # of a patch at 0 stops, 1.0 = clip
@@ -110,9 +118,7 @@ def photograph(scene, rng, *, size, curves, options):
     value = np.interp(np.clip(exposed, 0.0, 1.0), irradiance, brightness)
     developed = np.rint(255 * value).astype(np.uint8)
   else:
-    spread = np.exp(options.response_channel * rng.standard_normal(3))
-    gamma = rng.uniform(*options.response_gamma) * spread
-    developed = camera.develop(exposed, gamma=gamma, s=rng.uniform(*options.response_s))
+    developed = response.develop(exposed, response.draw(rng, options))
   low, high = options.jpeg_quality
   photo = camera.jpeg(
     np.ascontiguousarray(developed),

@@ -11,8 +11,9 @@ from input_pipeline import camera, resample
 
 NO, UNIT = (0, 0), (1, 1)
 NEUTRAL = camera.Camera(
-  response_gamma=UNIT, response_s=NO, response_channel=0.0, white_balance=0.0, saturation=UNIT,
-  vignetting=NO, blur=NO, read_noise=NO, shot_noise=NO, jpeg_quality=(100, 100),
+  underexposed=0.0, response_gamma=UNIT, response_s=NO, response_film=NO, response_channel=0.0,
+  white_balance=0.0, saturation=UNIT, vignetting=NO, blur=NO, read_noise=NO, shot_noise=NO,
+  jpeg_quality=(100, 100),
 )  # fmt: skip
 
 
@@ -38,33 +39,6 @@ def photo():
   rows, columns = np.meshgrid(np.arange(60.0), np.arange(90.0), indexing="ij")
   radiance = np.stack([rows, columns, np.ones_like(rows)], axis=-1).astype(np.float32)
   return {"radiance": radiance, "panorama": False}
-
-
-def test_response_curve_is_srgb_where_neutral():
-  x = np.linspace(0, 1, 257)
-  np.testing.assert_allclose(camera.response_curve(x, gamma=1.0, s=0.0), srgb(x), atol=1e-6)
-
-
-@pytest.mark.parametrize("gamma", [0.85, 1.0, 1.18])
-@pytest.mark.parametrize("s", [0.0, 0.25, 1.0])
-def test_response_curve_rises_from_zero_to_one(gamma, s):
-  x = np.linspace(0, 1, 1001)
-  value = camera.response_curve(x, gamma=gamma, s=s)
-  assert value[0] == 0.0 and value[-1] == pytest.approx(1.0, abs=1e-7)
-  assert (np.diff(value) > 0).all()
-  v = srgb(x) ** gamma
-  np.testing.assert_allclose(value, (1 - s) * v + s * (3 * v**2 - 2 * v**3), atol=1e-6)
-
-
-def test_develop_is_the_rounded_response_of_each_channel():
-  signal = rng().uniform(-0.2, 1.3, (64, 64, 3)).astype(np.float32) ** 3
-  gamma = np.array([0.85, 1.0, 1.18])
-  codes = camera.develop(signal, gamma=gamma, s=0.2)
-  exact = np.rint(255 * camera.response_curve(signal.astype(np.float64), gamma=gamma, s=0.2))
-  assert codes.dtype == np.uint8
-  assert np.abs(codes - exact).max() <= 1
-  assert (codes != exact).mean() < 0.1
-  assert (codes[signal >= 1] == 255).all() and (codes[signal <= 0] == 0).all()
 
 
 @pytest.mark.parametrize("share", [0.005, 0.03, 0.2])
@@ -207,6 +181,7 @@ def test_ground_truth_keeps_lens_and_grade_but_not_the_sensor(textured):
     {"response_gamma": (1.2, 1.2)},
     {"jpeg_quality": (50, 50)},
     {"response_s": (0.5, 0.5)},
+    {"response_film": (1.0, 1.0)},
   ):
     out = take(**sensor)
     np.testing.assert_array_equal(out["hdr"], plain["hdr"])
@@ -233,6 +208,26 @@ def test_the_share_of_clipped_pixels_is_within_the_range(textured):
   assert 0.9 * low <= min(shares) and max(shares) <= high
   assert np.median(shares) == pytest.approx(np.sqrt(low * high), rel=0.4)  # even in the log
   assert max(shares) / min(shares) > 0.7 * high / low
+
+
+def test_underexposed_photos_are_darker_by_stops_of_the_range(textured):
+  def take(seed, **options):
+    options = dataclasses.replace(NEUTRAL, headroom=1e9, **options)
+    return camera.photograph(textured, rng(seed), size=48, camera=options)
+
+  stops = []
+  for seed in range(40):
+    plain, dark = take(seed), take(seed, underexposed=1.0, underexposure=(0.5, 3.0))
+    factor = (dark["hdr"] / plain["hdr"]).astype(np.float64)  # one for the whole photo
+    np.testing.assert_allclose(factor, factor.mean(), rtol=1e-5)
+    stops.append(-np.log2(factor.mean()))
+    # So a pixel above the clip was above it by as many stops before.
+    np.testing.assert_array_equal(dark["hdr"] > 1, plain["hdr"] * np.float32(factor.mean()) > 1)
+    assert np.abs(dark["ldr"] - srgb(np.minimum(dark["hdr"], 1))).max() <= 1.01 / 255
+  assert 0.5 <= min(stops) < 0.9 and 2.6 < max(stops) <= 3.0
+  assert np.mean(stops) == pytest.approx(1.75, abs=0.3)
+  some = [take(seed, underexposed=0.3, underexposure=(9.0, 9.0))["hdr"] for seed in range(60)]
+  assert 8 <= sum(hdr.max() < take(seed)["hdr"].max() / 2 for seed, hdr in enumerate(some)) <= 28
 
 
 @pytest.mark.parametrize("radiance", [0.0, 1e-7, 3.0, 6e4])
@@ -288,6 +283,11 @@ def test_the_defaults_are_those_of_the_config():
     ({"clipped_share": (0.1,)}, "config.camera.clipped_share"),
     ({"jpeg_quality": (0, 90)}, "config.camera.jpeg_quality"),
     ({"response_s": (0, 1.5)}, "config.camera.response_s"),
+    ({"response_film": (-0.1, 1)}, "config.camera.response_film"),
+    ({"film_exponent": (0, 1)}, "config.camera.film_exponent"),
+    ({"film_sigma": (0, 1)}, "config.camera.film_sigma"),
+    ({"underexposure": (3, 0)}, "config.camera.underexposure"),
+    ({"underexposed": 1.5}, "config.camera.underexposed"),
     ({"chroma_subsampling": 2.0}, "config.camera.chroma_subsampling"),
     ({"headroom": 0.5}, "config.domain.headroom"),
   ],

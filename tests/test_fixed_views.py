@@ -10,7 +10,7 @@ import pytest
 from configs import default
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
-from input_pipeline import camera, pipeline, prepare, procedural
+from input_pipeline import pipeline, prepare, procedural, response
 
 
 def make_config(**data):
@@ -47,7 +47,7 @@ def write_sunny(root):
   hdr[10:14, 10:14] = 500.0
   for half in ("ldr", "hdr"):
     (root / half).mkdir()
-  encoded = camera.response_curve(np.minimum(hdr, 1), gamma=1.0, s=0.0)
+  encoded = response.response_curve(np.minimum(hdr, 1))
   image_io.write_png(root / "ldr/a.png", encoded.astype(np.float32))
   image_io.write_hdr(root / "hdr/a.exr", hdr, exr_dtype="float")
 

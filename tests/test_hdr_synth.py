@@ -63,12 +63,16 @@ def test_a_photo_is_the_exposed_scene_through_a_curve_of_the_file(tmp_path, fold
 
 def test_without_the_file_the_cameras_curves_and_jpeg_serve(folder):
   config = make_config(folder)
-  ranges = {"response_gamma": (1.0, 1.0), "response_s": (0.0, 0.0), "response_channel": 0.0}
-  config.camera.update(ranges)
+  none = (0.0, 0.0)
+  config.camera.update(response_gamma=(1.0, 1.0), response_s=none, response_film=none)
+  config.camera.response_channel = 0.0
   for record in views_of(config, views=3):
     np.testing.assert_allclose(record["ldr"], trees.srgb(record["hdr"]), atol=0.61 / 255)
     assert record["hdr"].max() <= config.domain.headroom
   sharp = next(views_of(config))
+  config.camera.response_film = (1.0, 1.0)
+  assert np.abs(next(views_of(config))["ldr"] - sharp["ldr"]).max() > 0.01
+  config.camera.response_film = none
   config.camera.jpeg_quality = (30, 30)
   assert np.abs(next(views_of(config))["ldr"] - sharp["ldr"]).max() > 0.01
 
