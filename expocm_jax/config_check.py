@@ -8,6 +8,7 @@ import math
 
 from ml_collections import ConfigDict
 
+from expocm_jax import tiling, unet
 from expocm_jax.errors import UserError
 
 ABOVE_0 = 1e-9  # least value of what divides or is the argument of a logarithm
@@ -49,8 +50,10 @@ LIMITS = {  # least and most, both allowed
   "elc.bright_softness": (ABOVE_0, ANY),
   "elc.specular_chroma": (ABOVE_0, ANY),
   "elc.epsilon": (ABOVE_0, ANY),
+  "consistency.lpips_share": (0, 1),
   "model.base_width": (1, ANY),
   "model.blocks": (1, ANY),
+  "model.patch": (1, 4),
   "model.time_features": (2, ANY),
   "optim.peak_lr": (ABOVE_0, ANY),
   "optim.final_lr": (0, ANY),
@@ -92,6 +95,10 @@ def check_numbers(config: ConfigDict) -> None:
   if not multipliers or min(multipliers) < 1:
     raise UserError(f"config.model.multipliers={multipliers}: must be whole numbers of at least 1; "
                     "give one a level, such as (1, 2, 4, 4)")  # fmt: skip
+  patch = config.model.patch
+  if tiling.TILE_SIZES[0] % unet.stride(multipliers, patch):
+    raise UserError(f"config.model.patch={patch}: times 2 a level it must divide the smallest "
+                    f"tile, {tiling.TILE_SIZES[0]} pixels; use 1, 2 or 4")  # fmt: skip
 
 
 def _limits(least: float, most: float) -> str:

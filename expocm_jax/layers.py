@@ -100,3 +100,17 @@ class ResidualBlock(nn.Module):
 def upsample(x: jax.Array) -> jax.Array:
   """Nearest-neighbour upsampling by two: [B, H, W, C] -> [B, 2H, 2W, C]."""
   return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+
+
+def fold(x: jax.Array, patch: int) -> jax.Array:
+  """Squares of `patch` pixels into channels: [B, H, W, C] -> [B, H / p, W / p, C p^2]."""
+  b, h, w, c = x.shape
+  x = x.reshape(b, h // patch, patch, w // patch, patch, c)
+  return x.transpose(0, 1, 3, 2, 4, 5).reshape(b, h // patch, w // patch, patch**2 * c)
+
+
+def unfold(x: jax.Array, patch: int) -> jax.Array:
+  """The inverse of `fold`: [B, h, w, C p^2] -> [B, h p, w p, C]."""
+  b, h, w, c = x.shape
+  x = x.reshape(b, h, w, patch, patch, c // patch**2)
+  return x.transpose(0, 1, 3, 2, 4, 5).reshape(b, h * patch, w * patch, c // patch**2)

@@ -87,13 +87,14 @@ class Method:
 
   @property
   def stride(self) -> int:
-    return unet.stride(self.network.multipliers)
+    return unet.stride(self.network.multipliers, self.network.patch)
 
   @property
   def receptive_radius(self) -> int:
     """Pixels around an output pixel that its value can depend on, low-pass included."""
     blur = self.fields.keywords["blur_radius"]
-    return unet.receptive_radius(self.network.multipliers, self.network.blocks) + blur
+    network = self.network
+    return unet.receptive_radius(network.multipliers, network.blocks, network.patch) + blur
 
   def init_params(self, key: jax.Array) -> dict:
     return unet.init_params(self.network, key)

@@ -5,7 +5,15 @@ import jax
 import jax.flatten_util
 import jax.numpy as jnp
 
-from expocm_jax.layers import ChannelNorm, ResidualBlock, TimeEmbedding, conv, upsample
+from expocm_jax.layers import (
+  ChannelNorm,
+  ResidualBlock,
+  TimeEmbedding,
+  conv,
+  fold,
+  unfold,
+  upsample,
+)
 
 
 class UNet(nn.Module):
@@ -17,6 +25,8 @@ class UNet(nn.Module):
     blocks: residual blocks a level, on the way down and on the way up.
     time_features: sines and cosines that encode t.
     dtype: of the activations; parameters are float32.
+    patch: side in pixels of the squares that are folded into channels before the first layer, and
+      unfolded after the last; 1 = none.
   """
 
   base_width: int
@@ -24,6 +34,7 @@ class UNet(nn.Module):
   blocks: int
   time_features: int
   dtype: jnp.dtype
+  patch: int = 1
 
   @nn.compact
   def __call__(self, x_t: jax.Array, t: jax.Array, y: jax.Array) -> jax.Array:
@@ -31,7 +42,8 @@ class UNet(nn.Module):
     widths = [self.base_width * m for m in self.multipliers]
     embedding = TimeEmbedding(self.time_features)(t)
     # The norms divide out a pixel's scale: only beside a constant does its brightness survive.
-    inputs = jnp.concatenate([x_t, y, jnp.ones_like(y[..., :1])], axis=-1)
+    inputs = fold(jnp.concatenate([x_t, y], axis=-1), self.patch)
+    inputs = jnp.concatenate([inputs, jnp.ones_like(inputs[..., :1])], axis=-1)
     h = conv(widths[0], dtype=self.dtype)(inputs.astype(self.dtype))
     skips = []
     for level, width in enumerate(widths):
@@ -48,7 +60,8 @@ class UNet(nn.Module):
         h = ResidualBlock(width, self.dtype)(h, embedding)
     h = nn.silu(ChannelNorm()(h))
     # The last layer starts at zero: an untrained model returns the linearised LDR.
-    return conv(3, dtype=jnp.float32, zero=True)(h.astype(jnp.float32))
+    output = conv(3 * self.patch**2, dtype=jnp.float32, zero=True)(h.astype(jnp.float32))
+    return unfold(output, self.patch)
 
 
 def create(
@@ -58,14 +71,15 @@ def create(
   blocks: int,
   time_features: int,
   dtype: str,
+  patch: int = 1,
 ) -> UNet:
-  """The network of `config.model`, whose fields are the arguments."""
-  return UNet(base_width, tuple(multipliers), blocks, time_features, jnp.dtype(dtype))
+  """The network of `config.model`, whose fields are the arguments; older weights lack `patch`."""
+  return UNet(base_width, tuple(multipliers), blocks, time_features, jnp.dtype(dtype), patch)
 
 
 def init_params(network: UNet, key: jax.Array) -> dict:
   """Fresh float32 parameters, a nested dict of arrays."""
-  size = stride(network.multipliers)
+  size = stride(network.multipliers, network.patch)
   image = jnp.zeros((1, size, size, 3))
   params = network.init(key, image, jnp.zeros((1,)), image)["params"]
   flat, unflatten = jax.flatten_util.ravel_pytree(params)
@@ -76,12 +90,12 @@ def init_params(network: UNet, key: jax.Array) -> dict:
   )
 
 
-def stride(multipliers: tuple[int, ...]) -> int:
+def stride(multipliers: tuple[int, ...], patch: int = 1) -> int:
   """Images must have sides divisible by this many pixels."""
-  return 2 ** (len(multipliers) - 1)
+  return patch * 2 ** (len(multipliers) - 1)
 
 
-def receptive_radius(multipliers: tuple[int, ...], blocks: int) -> int:
+def receptive_radius(multipliers: tuple[int, ...], blocks: int, patch: int = 1) -> int:
   """Upper bound on how many pixels away an input pixel can influence an output pixel."""
   levels = len(multipliers)
   radius = 2  # the first and the last convolution
@@ -92,4 +106,4 @@ def receptive_radius(multipliers: tuple[int, ...], blocks: int) -> int:
     radius += 2 ** (level - 1)  # the strided convolution
     # Nearest neighbours reach up to a coarse pixel aside, then the convolution after them.
     radius += 2**level + 2 ** (level - 1)
-  return radius
+  return patch * (radius + 1) - 1  # from one end of a folded square to the other end of another

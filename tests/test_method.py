@@ -64,6 +64,14 @@ def test_one_step_forgets_whatever_estimate_it_is_given():
   assert np.abs(restart(params, X0, half) - restart(params, OTHER, half)).max() > 1e-3
 
 
+@pytest.mark.parametrize("patch", [1, 2])
+def test_stride_and_radius_are_those_of_the_network_and_the_blur(patch):
+  method = make(**{"model.patch": patch, "trajectory.blur_radius": 5})
+  # Worked out for two levels of one block: 14 squares on either side.
+  assert method.stride == 2 * patch
+  assert method.receptive_radius == 14 * patch + (patch - 1) + 5
+
+
 def test_domains():
   method = make()
   hdr = np.float32([[[0.0, 1e-4, 0.5], [1.0, 16.0, 40.0]]])
@@ -77,10 +85,12 @@ def test_domains():
 
 @pytest.mark.parametrize(
   ("variant", "levels"),
-  [("three", {0.6, 0.5, 0.25}), ("two", {0.6, 0.25}), ("uniform", {0.5})],
+  [("three", {0.6, 0.4, 0.25}), ("two", {0.6, 0.25}), ("uniform", {0.5})],
 )
 def test_a_variant_decides_which_noise_levels_there_are(variant, levels):
-  method = make(**{"trajectory.variant": variant})
+  sigmas = {"over": 0.6, "under": 0.4, "good": 0.25, "uniform": 0.5}
+  fields = {f"trajectory.sigma_{name}": sigma for name, sigma in sigmas.items()}
+  method = make(**fields | {"trajectory.variant": variant})
   ramp = np.repeat(np.linspace(0, 1, 101, dtype=np.float32)[None, :, None], 3, axis=-1)
   sigma = np.ravel(jax.jit(lambda ldr: method.bridge(ldr, method.masks(ldr)).sigma)(ramp))
   ends = {round(float(sigma[i]), 4) for i in (0, 50, 100)}

@@ -1,24 +1,14 @@
-"""Reconstruction: the result belongs to the image, not to the tiles; files go in and out."""
+"""Reconstruction: arrays of several types, samples, and files that go in and out."""
 
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+import small_network
 from PIL import Image
 
-from configs import default
-from expocm_jax import (
-  demo,
-  export,
-  image_io,
-  masks,
-  preview,
-  reconstruct,
-  tiling,
-  weights,
-)
+from expocm_jax import demo, export, image_io, preview, reconstruct, weights
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
 from expocm_jax.reconstruct import Reconstructor
@@ -26,22 +16,12 @@ from expocm_jax.reconstruct import Reconstructor
 
 @pytest.fixture(scope="module")
 def config():
-  config = default.get_config()
-  config.model.update(base_width=4, multipliers=(1, 2), blocks=1, time_features=4, dtype="float32")
-  return config
+  return small_network.config()
 
 
 @pytest.fixture(scope="module")
 def params(config):
-  """Random everywhere, the last layer included: an untrained network would ignore its input."""
-  shapes = jax.eval_shape(Method.from_config(config).init_params, jax.random.key(0))
-  rng = np.random.default_rng(1)
-  return jax.tree.map(
-    lambda leaf: (
-      rng.standard_normal(leaf.shape, np.float32) / max(1.0, np.prod(leaf.shape[:-1])) ** 0.5
-    ),
-    shapes,
-  )
+  return small_network.params(config)
 
 
 @pytest.fixture(scope="module")
@@ -51,50 +31,7 @@ def small(config, params):
 
 @pytest.fixture(scope="module")
 def ldr():
-  """Odd sides, structure at all scales, clipped and black parts."""
-  rows, columns = np.mgrid[0:77, 0:131]
-  waves = np.sin(rows / 9.0) * np.cos(columns / 13.0)
-  noise = np.random.default_rng(0).random((77, 131, 3))
-  return np.clip(0.5 + 0.6 * waves[..., None] + 0.3 * (noise - 0.5), 0, 1).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def untiled(config, params, ldr):
-  """The definition: the image, widely reflected, through the method at once."""
-  method = Method.from_config(config)
-  margin = 72
-  wide = np.pad(ldr, ((margin, margin + 3), (margin, margin + 5), (0, 0)), mode="reflect")[None]
-
-  @jax.jit
-  def call(x, t, key):
-    levels = masks.exposure_levels(ldr[None], q_lo=method.q_lo, q_hi=method.q_hi)
-    noise = tiling.noise_window(key, jnp.full(2, -margin, jnp.int32), wide.shape[1:3])
-    return method.restart(
-      params, x, method.encode_ldr(wide), noise[None], t, method.masks_from_levels(wide, levels)
-    )
-
-  def run(steps, seed):
-    x, key = wide, jax.random.fold_in(jax.random.key(seed), 0)
-    for step in range(steps):
-      x = call(x, jnp.full(1, 1.0 - step / steps), jax.random.fold_in(key, step))
-    return np.asarray(method.decode(x))[0, margin : -margin - 3, margin : -margin - 5]
-
-  return run
-
-
-@pytest.mark.parametrize("steps", [1, 2])
-def test_tiled_equals_untiled(small, untiled, ldr, steps):
-  expected = untiled(steps, 5)
-  assert expected.std() > 0.05  # or the comparison would show nothing
-  np.testing.assert_allclose(small(ldr, seed=5, steps=steps), expected, rtol=2e-4, atol=2e-5)
-
-
-def test_a_pixel_reaches_far_but_not_beyond_the_halo(small, ldr):
-  changed = ldr.copy()
-  changed[38, 65] = 0.5 - 0.2 * (ldr[38, 65] - 0.5)  # inside the range: same percentiles
-  row, column = np.nonzero(np.abs(small(changed) - small(ldr)).max(-1))
-  distance = np.maximum(np.abs(row - 38), np.abs(column - 65)).max()
-  assert 8 < distance <= small.method.receptive_radius
+  return small_network.photo()
 
 
 def test_one_trace_a_window_shape(small, ldr, monkeypatch):

@@ -50,6 +50,18 @@ def test_round_trip(saved):
   assert [file.name for file in path.parent.iterdir()] == [path.name]  # no temporary file left
 
 
+def test_weights_from_before_patch(tmp_path):
+  config = default.get_config()
+  config.model.update(base_width=4, blocks=1, time_features=4, patch=1)
+  params = Method.from_config(config).init_params(jax.random.key(0))
+  with config.unlocked():
+    del config.model.patch
+  weights.save_weights(tmp_path / "old.safetensors", params, config)
+  loaded_config, loaded, _ = weights.load_weights(tmp_path / "old.safetensors")
+  jax.tree.map(np.testing.assert_array_equal, loaded, params)
+  assert Method.from_config(loaded_config).network.patch == 1
+
+
 def test_file_is_plain_safetensors(saved):
   tensors = safetensors.numpy.load_file(saved[0])
   assert all("/" in name and tensor.dtype == np.float32 for name, tensor in tensors.items())

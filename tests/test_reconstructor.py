@@ -1,0 +1,71 @@
+"""Reconstruction by tiles: the result belongs to the photo, not to the tiles."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_network
+
+from expocm_jax import masks, tiling
+from expocm_jax.method import Method
+from expocm_jax.reconstructor import Reconstructor
+
+NETWORKS = {"plain": {}, "folded": {"patch": 2}}
+LDR = small_network.photo()
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
+  config = small_network.config(**NETWORKS[request.param])
+  return config, small_network.params(config)
+
+
+@pytest.fixture(scope="module")
+def small(network):
+  return Reconstructor(*network, max_tile=64)
+
+
+@pytest.fixture(scope="module")
+def untiled(network):
+  """The definition: the photo, widely reflected, through the method at once."""
+  config, params = network
+  method = Method.from_config(config)
+  margin = 2 * 4 * -(-method.receptive_radius // 4)  # two steps, on the network's grid
+  edges = [(margin, margin + extra) for extra in (3, 5)]
+  wide = np.pad(LDR, (*edges, (0, 0)), mode="reflect")[None]
+
+  @jax.jit
+  def call(x, t, key):
+    levels = masks.exposure_levels(LDR[None], q_lo=method.q_lo, q_hi=method.q_hi)
+    noise = tiling.noise_window(key, jnp.full(2, -margin, jnp.int32), wide.shape[1:3])[None]
+    exposure = method.masks_from_levels(wide, levels)
+    return method.restart(params, x, method.encode_ldr(wide), noise, t, exposure)
+
+  def run(steps, seed):
+    x, key = wide, jax.random.fold_in(jax.random.key(seed), 0)
+    for step in range(steps):
+      t = jnp.full(1, 1.0 - step / steps)
+      x = call(x, t, jax.random.fold_in(key, step))
+    return np.asarray(method.decode(x))[0, margin : -margin - 3, margin : -margin - 5]
+
+  return run
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_tiled_equals_untiled(small, untiled, steps):
+  expected = untiled(steps, 5)
+  assert expected.std() > 0.05  # or the comparison would show nothing
+  np.testing.assert_allclose(small(LDR, seed=5, steps=steps), expected, rtol=2e-4, atol=2e-5)
+
+
+def test_a_pixel_reaches_far_but_not_beyond_the_halo(small):
+  changed = LDR.copy()
+  changed[38, 65] = 0.5 - 0.2 * (LDR[38, 65] - 0.5)  # inside the range: same percentiles
+  row, column = np.nonzero(np.abs(small(changed) - small(LDR)).max(-1))
+  distance = np.maximum(np.abs(row - 38), np.abs(column - 65)).max()
+  assert 8 < distance <= small.method.receptive_radius
+
+
+def test_codes_and_floats_give_the_same(small):
+  codes = np.round(255 * LDR).astype(np.uint8)
+  np.testing.assert_allclose(small(codes), small(np.float32(codes) / 255), rtol=1e-4, atol=1e-5)
