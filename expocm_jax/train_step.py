@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from expocm_jax import diffusion, losses, schedules, trajectories
 from expocm_jax.errors import UserError
+from expocm_jax.lpips import LEAST_SIDES, Lpips
 from expocm_jax.method import Method, check_choice, choose
 from expocm_jax.optim import learning_rate, make_optimizer, moving_average, warm_decay
 from expocm_jax.sharding import batch_sharding, replicated
@@ -70,10 +71,13 @@ def make_curriculum(config: ConfigDict) -> tuple[Callable, Callable]:
   return sample_times, target_decay
 
 
-def make_loss(config: ConfigDict, method: Method, *, phase: int) -> Callable:
+def make_loss(
+  config: ConfigDict, method: Method, *, phase: int, perceptual: Lpips | None = None
+) -> Callable:
   """The loss of phase 1 (CT, eq. 4) or 2 (ELC, eq. 12-15, with CT kept).
 
-  The diffusion baseline has one loss for both phases.
+  `perceptual` takes `consistency.lpips_share` of the distance, after CTMSR (ICCV 2025). The
+  diffusion baseline has one loss for both phases, without it.
 
   Returns:
     (params, target_params, batch, noise, t, t') -> (scalar, metrics).
@@ -98,7 +102,12 @@ def make_loss(config: ConfigDict, method: Method, *, phase: int) -> Callable:
     x_t = trajectories.bridge_state(x0, bridge, noise, t)
     x_prev = trajectories.bridge_state(x0, bridge, noise, t_prev)
     target = method.denoise(target_params, x_prev, t_prev, y)
-    ct = jnp.mean(distance(method.denoise(params, x_t, t, y), jax.lax.stop_gradient(target)))
+    estimate = method.denoise(params, x_t, t, y)
+    target = jax.lax.stop_gradient(target)
+    ct = jnp.mean(distance(estimate, target))
+    if perceptual is not None:
+      share = config.consistency.lpips_share
+      ct = (1.0 - share) * ct + share * jnp.mean(_lpips(perceptual, estimate, target))
     if phase == 1:
       return ct, {"loss": ct, "ct": ct}
     x0_hat = method.one_step(params, ldr, noise, masks)
@@ -111,6 +120,11 @@ def make_loss(config: ConfigDict, method: Method, *, phase: int) -> Callable:
     return total, {"loss": total, "ct": ct, "elc": elc}
 
   return loss
+
+
+def _lpips(perceptual: Lpips, estimate: jax.Array, target: jax.Array) -> jax.Array:
+  """LPIPS of mu-law images read as display-referred, [B]; outside [0, 1] with a gradient."""
+  return perceptual(estimate, jnp.clip(target, 0.0, 1.0))
 
 
 def _diffusion_loss(
@@ -159,12 +173,16 @@ def make_train_step(
   Noise and times are functions of (config.seed, state.step) for the global batch, so results
   do not depend on the number of devices or processes beyond float rounding.
   """
-  gradients = accumulated_gradients(make_loss(config, method, phase=phase), config.optim.accumulate)
   sample_times, target_decay = make_curriculum(config)
   optimizer, rate = make_optimizer(config), learning_rate(config)
   with_target = config.consistency.target == "ema"
 
-  def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+  def train_step(
+    perceptual: Lpips | None, state: TrainState, batch: Batch
+  ) -> tuple[TrainState, Metrics]:
+    loss = make_loss(config, method, phase=phase, perceptual=perceptual)
+    gradients = accumulated_gradients(loss, config.optim.accumulate)
+
     def key(stream: int) -> jax.Array:
       return jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), stream), state.step)
 
@@ -189,9 +207,27 @@ def make_train_step(
     metrics |= {"grad_norm": optax.tree.norm(grads), "learning_rate": learning_rate_now}
     return new_state, metrics
 
-  return jax.jit(
+  everywhere = replicated(mesh)
+  compiled = jax.jit(
     train_step,
-    donate_argnums=0,
-    in_shardings=(replicated(mesh), batch_sharding(mesh)),
-    out_shardings=replicated(mesh),
+    donate_argnums=1,
+    in_shardings=(everywhere, everywhere, batch_sharding(mesh)),
+    out_shardings=everywhere,
   )
+  # An argument, lest its weights (58 MB for VGG) become constants of the program.
+  return functools.partial(compiled, load_perceptual(config, everywhere))
+
+
+def load_perceptual(config: ConfigDict, sharding: jax.sharding.Sharding) -> Lpips | None:
+  """The network of `consistency.lpips` where it has a share; None where it has none.
+
+  Raises UserError for an unknown network, a missing package, or crops that are too small for it.
+  """
+  if not config.consistency.lpips_share or config.objective == "diffusion":
+    return None
+  name = config.consistency.lpips
+  check_choice(LEAST_SIDES, name, "consistency.lpips")
+  if config.data.crop < LEAST_SIDES[name]:
+    raise UserError(f"config.data.crop={config.data.crop}: LPIPS with {name} needs at least "
+                    f"{LEAST_SIDES[name]} pixels; use larger crops, or lpips_share=0")  # fmt: skip
+  return jax.device_put(Lpips.load(name), sharding)

@@ -25,7 +25,8 @@ def lowered(dtype):
 def test_the_train_step_lowers(phase):
   config, mesh, method, state = lowered("bfloat16")
   step = make_train_step(config, method, mesh, phase=phase)
-  exported = jax.export.export(step, platforms=PLATFORMS)(state, {"ldr": IMAGES, "hdr": IMAGES})
+  batch = {"ldr": IMAGES, "hdr": IMAGES}
+  exported = jax.export.export(jax.jit(step), platforms=PLATFORMS)(state, batch)
   assert exported.platforms == PLATFORMS
   assert [a.shape for a in exported.out_avals[: exported.in_tree.num_leaves - 2]] == [
     leaf.shape for leaf in jax.tree.leaves(state)

@@ -9,7 +9,8 @@ import small_run
 from expocm_jax import losses
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
-from expocm_jax.train_step import make_curriculum, make_loss
+from expocm_jax.sharding import make_mesh, replicated
+from expocm_jax.train_step import load_perceptual, make_curriculum, make_loss
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(size=(8, 16, 16, 3)).astype(np.float32)
@@ -126,3 +127,38 @@ def test_every_curriculum_gives_pairs_and_a_rate_from_the_first_step_to_the_last
     assert (0 <= t_prev).all() and (t_prev < t).all() and (t <= 1).all()
     assert np.sum((t == 1) & (t_prev == 0)) >= 2
     assert 0 < target_decay(jnp.int32(step)) <= 1
+
+
+class Stub:
+  """A stand-in for LPIPS: the mean absolute difference."""
+
+  def __call__(self, a, b):
+    return jnp.mean(jnp.abs(a - b), axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_lpips_takes_its_share_of_the_distance(share):
+  config = changed(**{"consistency.lpips_share": share})
+  method = Affine.from_config(config)
+  loss = make_loss(config, method, phase=1, perceptual=Stub())
+  got, _ = jax.jit(loss)(PARAMS, TARGET_PARAMS, BATCH, NOISE, T, T_PREV)
+  estimate = 0.7 * states(method, T) + 0.2 * T[:, None, None, None]
+  target = 1.1 * states(method, T_PREV) - 0.3 * T_PREV[:, None, None, None]
+  plain = np.mean((estimate - target) ** 2)
+  perceptual = np.mean(np.abs(estimate - np.clip(target, 0, 1)))
+  np.testing.assert_allclose(got, (1 - share) * plain + share * perceptual, rtol=1e-4)
+
+
+def test_the_network_of_lpips_is_loaded_where_it_has_a_share():
+  mesh = make_mesh(jax.devices()[:1])
+  assert load_perceptual(changed(), replicated(mesh)) is None
+  config = changed(**{"consistency.lpips_share": 0.5, "consistency.lpips": "alex"})
+  with pytest.raises(UserError, match="data.crop=16.*at least 31"):
+    load_perceptual(config, replicated(mesh))
+  config.data.crop = 32
+  assert load_perceptual(config, replicated(mesh)).name == "alex"
+  config.consistency.lpips = "squeeze"
+  with pytest.raises(UserError, match="consistency.lpips"):
+    load_perceptual(config, replicated(mesh))
+  config.objective = "diffusion"
+  assert load_perceptual(config, replicated(mesh)) is None
