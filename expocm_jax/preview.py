@@ -1,4 +1,4 @@
-"""A PNG that shows an HDR image on an ordinary screen: the photo beside three exposures."""
+"""Pictures that show an HDR image on an ordinary screen: the photo beside three exposures."""
 
 from collections.abc import Callable
 
@@ -17,18 +17,24 @@ LABEL_HEIGHT = 18  # pixels of the strip above each panel
 _to_display = jax.jit(color.linear_to_srgb)
 
 
-def preview_sheet(ldr: np.ndarray, hdr: np.ndarray) -> np.ndarray:
+def preview_sheet(
+  ldr: np.ndarray, hdr: np.ndarray, truth: np.ndarray | None = None, *, photo: str = "photo"
+) -> np.ndarray:
   """Panels "photo | 0 EV | -2 EV | -4 EV" as uint8 [h, w, 3], at most 1600 pixels wide.
 
   Args:
     ldr: [H, W, 3] float32 in [0, 1], display-referred sRGB.
     hdr: [H, W, 3] float32 relative radiance of the same view, 1.0 = where the photo clips.
+    truth: as `hdr`; adds its three exposures, and as much width.
+    photo: label of the first panel.
   """
   codes = np.arange(256, dtype=np.float32)[:, None].repeat(3, axis=1) / np.float32(255)
   linear = np.asarray(color.srgb_to_linear(codes))[:, 0]  # a table: large photos stay cheap
-  panels = {"photo": _resized(ldr, lambda part: linear[np.rint(part * 255).astype(np.uint8)])}
-  small = _resized(hdr, np.ascontiguousarray)
-  panels |= {f"{ev:+d} EV" if ev else "0 EV": small * np.float32(2.0**ev) for ev in EXPOSURES}
+  panels = {photo: _resized(ldr, lambda part: linear[np.rint(part * 255).astype(np.uint8)])}
+  for name, image in (("", hdr), ("truth, ", truth)):
+    if image is not None:
+      small = _resized(image, np.ascontiguousarray)
+      panels |= {f"{name}{ev} EV": small * np.float32(2.0**ev) for ev in EXPOSURES}
   height, width = small.shape[:2]
   step = width + GAP
   sheet = Image.new("RGB", (len(panels) * step - GAP, LABEL_HEIGHT + height), (24, 24, 24))
