@@ -31,10 +31,10 @@ def get_config() -> ConfigDict:
   # Exposure-aware consistency trajectories (EACT), eq. 3 and 8-11.
   config.trajectory = trajectory = ConfigDict()
   trajectory.variant = "three"    # "three" [P]; "two", "uniform" for the ablation
-  trajectory.sigma_over = 0.6     # noise at t = 1, in units of x0 [C]
-  trajectory.sigma_under = 0.5    # [C]
-  trajectory.sigma_good = 0.25    # [C]
-  trajectory.sigma_uniform = 0.5  # of the uniform variant alone [C]
+  trajectory.sigma_over = 0.15    # noise at t = 1, in units of x0 [C]
+  trajectory.sigma_under = 0.12   # [C]
+  trajectory.sigma_good = 0.06    # [C]
+  trajectory.sigma_uniform = 0.12  # of the uniform variant alone [C]
   trajectory.lambda_under = 1.0   # weight of the low-passed LDR in dark regions [C]
   trajectory.blur_sigma = 2.0     # of F_low, pixels [C]
   trajectory.blur_radius = 4      # of F_low, pixels [C]
@@ -50,6 +50,8 @@ def get_config() -> ConfigDict:
   consistency.target_decay = 0.95  # EMA rate of the target's weights at n_start steps [C]
   consistency.anchor_fraction = 0.5  # share of a batch supervised at t = 1 [C]
   consistency.distance = "pseudo_huber"  # "l2" [P], "charbonnier", "pseudo_huber"
+  consistency.lpips_share = 0.0   # of LPIPS in the distance; 0.5 in CTMSR [C]
+  consistency.lpips = "vgg"       # network of LPIPS: "alex", "vgg" [C]
 
   # Phase II: exposure-weighted luminance-chrominance loss (ELC), eq. 12-15.
   config.elc = elc = ConfigDict()
@@ -77,6 +79,7 @@ def get_config() -> ConfigDict:
   model.multipliers = (1, 2, 4, 4)  # three down- and three upsampling stages [P]
   model.blocks = 2                # residual blocks a level
   model.time_features = 32        # sines and cosines of the positional encoding of t
+  model.patch = 1                 # side of the squares folded into channels; 1 = none [P]
   model.dtype = "bfloat16"        # of the activations: "float32", "bfloat16"
 
   # Optimiser.
@@ -123,9 +126,14 @@ def get_config() -> ConfigDict:
   camera.fov = (30.0, 100.0)      # horizontal field of view of panoramas, degrees
   camera.pitch = (-40.0, 40.0)    # degrees
   camera.roll = (-5.0, 5.0)       # degrees
-  camera.clipped_share = (0.03, 0.35)  # of pixels above the sensor's clip
+  camera.clipped_share = (0.005, 0.2)  # of pixels above the sensor's clip
+  camera.underexposed = 0.1       # share of the photos that are darker than that ...
+  camera.underexposure = (0.0, 3.0)  # ... by so many stops
   camera.response_gamma = (0.85, 1.18)  # exponent on the sRGB curve's output
-  camera.response_s = (0.0, 0.25)  # weight of the S-curve in the response
+  camera.response_s = (0.0, 0.25)  # weight of the S-curve after it
+  camera.response_film = (0.0, 1.0)  # weight of the film curve beside these two
+  camera.film_exponent = (0.75, 1.05)  # of the film curve
+  camera.film_sigma = (0.4, 0.9)  # of the film curve: small = high contrast
   camera.response_channel = 0.02  # spread of the gamma between channels
   camera.white_balance = 0.06     # spread of the channel gains, log units
   camera.saturation = (0.85, 1.15)

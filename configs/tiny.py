@@ -13,7 +13,9 @@ from configs import default
 
 def get_config() -> ConfigDict:
   config = default.get_config()
-  config.model.base_width = 16
+  config.model.base_width = 32
+  config.model.multipliers = (1, 2, 2)  # with the folding, three halvings
+  config.model.patch = 2
   config.model.blocks = 1
   config.model.dtype = "float32"
   config.optim.peak_lr = 3e-4
@@ -21,12 +23,12 @@ def get_config() -> ConfigDict:
   config.optim.warmup_steps = 100
   config.optim.ema_decay = 0.998
   config.train.batch_size = 8
-  config.train.phase1_steps = 2800
+  config.train.phase1_steps = 3200
   config.train.phase2_steps = 1000
   config.train.log_every = 20
-  config.train.save_every = 500
-  config.train.validate_every = 500
-  config.train.validation_records = 48
+  config.train.save_every = 400
+  config.train.validate_every = 800
+  config.train.validation_records = 56
   config.data.crop = 64
   config.data.workers = 1
   return config

@@ -41,9 +41,9 @@ def mixture64(
   under,
   good,
   *,
-  sigma_over=0.6,
-  sigma_under=0.5,
-  sigma_good=0.25,
+  sigma_over=0.15,
+  sigma_under=0.12,
+  sigma_good=0.06,
   lambda_under=1.0,
   blur_sigma=2.0,
   blur_radius=4,
@@ -90,7 +90,7 @@ def test_the_two_mask_variant_sends_dark_pixels_along_the_over_trajectory():
 
 
 def test_one_noise_is_shared_by_all_times_and_regions():
-  expected = MASKS.over * 0.6 + MASKS.under * 0.5 + MASKS.good * 0.25
+  expected = MASKS.over * 0.15 + MASKS.under * 0.12 + MASKS.good * 0.06
   for t in (0.25, 1.0):
     times = np.full(3, t, np.float32)
     noisy, still = (eact_state(X0, Y, n, times, MASKS) for n in (NOISE, np.zeros_like(NOISE)))
@@ -98,7 +98,7 @@ def test_one_noise_is_shared_by_all_times_and_regions():
 
 
 def test_every_pixel_is_noisy_between_the_ends():
-  assert np.min(jax.jit(trajectories.bridge_fields)(Y, MASKS).sigma) >= 0.25 - 1e-6
+  assert np.min(jax.jit(trajectories.bridge_fields)(Y, MASKS).sigma) >= 0.06 - 1e-6
 
 
 @pytest.mark.parametrize("size", [(9, 14), (5, 4), (1, 2), (1, 1)])

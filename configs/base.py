@@ -1,0 +1,32 @@
+"""The width of the paper for one large GPU: 27 million parameters, crops of 256 pixels, bfloat16.
+
+    python main.py --mode=train --config=configs/base.py --workdir=runs/base \
+        --config.data.root=PATH_TO_HDR_IMAGES
+
+Hardware: one GPU of 40 GB or more, 12 CPU cores for the data. Not trained by us yet: no GPU was at
+hand. A shorter time takes fewer steps: set train.phase1_steps and phase2_steps to what the rate
+that the progress bar shows allows, so that the learning rate falls to its end.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config() -> ConfigDict:
+  config = default.get_config()
+  config.model.base_width = 96
+  config.model.blocks = 2
+  config.optim.peak_lr = 2e-4
+  config.optim.phase2_lr = 5e-5
+  config.optim.warmup_steps = 200
+  config.optim.ema_decay = 0.999
+  config.train.batch_size = 16
+  config.train.phase1_steps = 40_000
+  config.train.phase2_steps = 10_000
+  config.train.save_every = 500
+  config.train.validate_every = 1000
+  config.train.validation_records = 96
+  config.data.crop = 256
+  config.data.workers = 12
+  return config
