@@ -7,7 +7,8 @@ VARIANT: `full`, the method as it is; `uniform`, `two` (over- and under-exposed 
 region) and `three`, the trajectories, which the paper compares without ELC; `uniform_elc`;
 `plain_lab`, L_ELC without exposure weights; `regression`, the same network trained to x0 from the
 photo alone; `diffusion`, the same network as a conditional DDPM. `--mode=study` trains and
-compares them all.
+compares them all. Single changes of the recipe, `noise_x4`, `l2`, ..., are in
+`expocm_jax/variants.py:RECIPE`.
 
 Hardware: 2 CPU cores. Expected: the tables of docs/evaluation.md, at the budget given there.
 """
@@ -20,8 +21,8 @@ from expocm_jax.errors import UserError
 
 
 def get_config(variant: str = "") -> ConfigDict:
-  if variant not in variants.VARIANTS:
-    known = ", ".join(variants.VARIANTS)
+  if variant not in variants.LABELS:
+    known = ", ".join(variants.LABELS)
     raise UserError(f"configs/ablation.py: no variant {variant!r}; "
                     f"give one as configs/ablation.py:VARIANT, of {known}")  # fmt: skip
   return variants.apply(tiny.get_config(), variant)

@@ -1,4 +1,4 @@
-"""Evaluation on fixed test views, every method under every protocol: `--mode=evaluate`.
+"""Evaluation on fixed views, every method under every protocol: `--mode=evaluate`.
 
 Photos go through the same door as a user's (`predictors`), each result is scored under all
 protocols (`comparison`), and `report` makes tables and a page of it. The scores of finished
@@ -52,6 +52,7 @@ def main(
   hdrvdp: str | None = None,
   cvvdp: bool = False,
   pixels_per_degree: float | None = None,
+  split: str = "test",
 ) -> dict:
   """Writes scores (JSON, Markdown, LaTeX), a page and pictures to `output`; prints the tables.
 
@@ -69,6 +70,7 @@ def main(
     hdrvdp: folder of HDR-VDP-3, which adds that metric.
     cvvdp: adds ColorVideoVDP.
     pixels_per_degree: of the last two; None takes theirs.
+    split: whose records are measured, "test" or "validation".
 
   Returns:
     The evaluation record, see `report.write`.
@@ -77,8 +79,8 @@ def main(
     UserError: an option, the data or the output folder cannot be used, the folder holds another
       evaluation, or some images could not be scored; the others then have been.
   """
-  source, example = open_test_split(
-    config, size=size, protocol_names=protocol_names, metric_names=metric_names
+  source, example = open_split(
+    config, split, size=size, protocol_names=protocol_names, metric_names=metric_names
   )
   views = pipeline.distinct_views(config, views, size=size)
   compare = Comparison(
@@ -91,7 +93,9 @@ def main(
     pixels_per_degree=pixels_per_degree,
   )
   folder = image_io.output_folder(output)
-  setting = dict(seed=seed, size=size, views=views, pixels_per_degree=pixels_per_degree)
+  setting = dict(
+    seed=seed, size=size, views=views, pixels_per_degree=pixels_per_degree, split=split
+  )
   journal = Journal(folder / "progress.jsonl", _identity(compare, config, setting))
   done = {_key(row.get("key")): row for row in journal.rows if _is_whole(folder, row)}
   keys = [(mark, view) for mark in pipeline.fingerprints(source) for view in range(views)]
@@ -133,14 +137,15 @@ def main(
   return record
 
 
-def open_test_split(
+def open_split(
   config: ConfigDict,
+  split: str,
   *,
   size: int | None,
   protocol_names: Sequence[str] | None,
   metric_names: Sequence[str] | None,
 ):
-  """The test records, as `pipeline.make_source`, their radiance not cut at the headroom.
+  """The records of `split`, as `pipeline.make_source`, their radiance not cut at the headroom.
 
   Raises:
     UserError: the data cannot be used, an unknown protocol or metric, or views too small for one.
@@ -152,7 +157,7 @@ def open_test_split(
   if side is not None and side < least:
     raise UserError(f"--size={side}: the metrics need at least {least} pixels; take larger views "
                     "or fewer --metrics")  # fmt: skip
-  return pipeline.make_source(config, "test", headroom=math.inf)
+  return pipeline.make_source(config, split, headroom=math.inf)
 
 
 def _key(value) -> tuple | None:
@@ -222,6 +227,7 @@ def _record(
   """The evaluation record, see `report.write`."""
   count = f"{len(rows)} of {len(rows) + len(failures)}" if failures else f"{len(rows)}"
   dataset, size = pipeline.dataset_name(config), pipeline.view_size(config, setting["size"])
+  dataset += "" if setting["split"] == "test" else f", {setting['split']} split"
   about = dict(headroom=config.domain.headroom, mu=config.domain.mu, peak_nits=PEAK_NITS)
   return about | {
     "title": f"{_shown(compare)} on {dataset}: {count} images",

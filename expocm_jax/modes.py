@@ -53,6 +53,7 @@ def _evaluate(flags: Any):
     hdrvdp=flags.hdrvdp,
     cvvdp=flags.cvvdp,
     pixels_per_degree=flags.pixels_per_degree,
+    split=flags.split,
   )
 
 
@@ -68,6 +69,7 @@ def _study(flags: Any):
     size=flags.size,
     protocol_names=flags.protocols,
     metric_names=flags.metrics,
+    split=flags.split,
   )
 
 
@@ -145,7 +147,7 @@ MODES = {
   "export": _export,
 }
 _VIEWS = {"output", "views", "size", "config"}
-_SCORES = {"views", "size", "protocols", "metrics", "config"}
+_SCORES = {"views", "size", "protocols", "metrics", "config", "split"}
 USED = {  # flags, beside --mode
   "reconstruct": {
     "input", "output", "weights", "seed", "steps", "samples", "formats", "exr_dtype",

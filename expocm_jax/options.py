@@ -36,6 +36,7 @@ def define(modes: list[str]) -> None:
     "whole images of pairs. benchmark: 512 unless given.",
     lower_bound=8,
   )
+  flags.DEFINE_enum("split", "test", ["test", "validation"], "evaluate, study: what is measured.")
   several("methods", list(UNTRAINED), "evaluate: untrained methods, linear always.")
   several("protocols", None, "evaluate, study: names in docs/evaluation.md; all unless given.")
   several("metrics", None, "evaluate, study: names in docs/evaluation.md; all unless given.")
@@ -47,6 +48,6 @@ def define(modes: list[str]) -> None:
     "evaluate: viewing condition of --hdrvdp (30 unless given) and --cvvdp (75.4).",
     lower_bound=1.0,
   )
-  several("variants", None, "study: names of configs/ablation.py; all unless given.")
+  several("variants", None, "study: names of expocm_jax/variants.py; its VARIANTS unless given.")
   whole("limit", None, "inspect: look into at most so many records of a split.", lower_bound=1)
   config_flags.DEFINE_config_file("config", str(CONFIG), "Config, FILE.py or FILE.py:VARIANT.")

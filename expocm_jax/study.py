@@ -28,14 +28,15 @@ def main(
   size: int | None = None,
   protocol_names: Sequence[str] | None = None,
   metric_names: Sequence[str] | None = None,
+  split: str = "test",
 ) -> None:
   """Trains into `workdir/VARIANT/`, and writes tables and page to `workdir/evaluation/`.
 
   Args:
     config: what all variants start from; `train.phase1_steps` and `phase2_steps` are the budget.
     workdir: folder of the study.
-    names: of `variants.VARIANTS`; None takes all.
-    views, size, protocol_names, metric_names: as for `evaluate.main`.
+    names: of `variants.VARIANTS` or `variants.RECIPE`; None takes all of the first.
+    views, size, protocol_names, metric_names, split: as for `evaluate.main`.
 
   Raises:
     UserError: as `train.main` and `evaluate.main`, or an unknown variant.
@@ -44,8 +45,8 @@ def main(
   names = list(names or variants.VARIANTS)
   # What can be wrong is told before hours of training.
   configs = {name: variants.apply(config, name) for name in names}
-  evaluate.open_test_split(
-    config, size=size, protocol_names=protocol_names, metric_names=metric_names
+  evaluate.open_split(
+    config, split, size=size, protocol_names=protocol_names, metric_names=metric_names
   )
   folder = image_io.output_folder(workdir)
   for number, (name, changed) in enumerate(configs.items(), 1):
@@ -60,6 +61,7 @@ def main(
     size=size,
     protocol_names=protocol_names,
     metric_names=metric_names,
+    split=split,
   )
 
 

@@ -67,10 +67,62 @@ LABELS = {
 }
 
 
+def _noise(over: float, under: float, good: float) -> dict[str, float]:
+  return {f"trajectory.sigma_{k}": v for k, v in dict(over=over, under=under, good=good).items()}
+
+
+# One field, or a few that belong together, away from `full`: docs/training.md has what they did.
+RECIPE: dict[str, tuple[str, dict]] = {
+  "noise_x4": ("four times the noise", _noise(0.6, 0.5, 0.25)),
+  "noise_x2": ("twice the noise", _noise(0.3, 0.25, 0.12)),
+  "n10": ("N = 10 time steps", {"consistency.n_start": 10}),
+  "improved": (
+    "improved CT's curriculum, N = 5 to 17",
+    {"consistency.curriculum": "improved", "consistency.n_start": 4, "consistency.n_end": 16},
+  ),
+  "continuous": ("continuous time", {"consistency.curriculum": "continuous"}),
+  "stop_gradient": ("stopped gradient for EMA", {"consistency.target": "stop_gradient"}),
+  "anchor_0": ("nothing anchored", {"consistency.anchor_fraction": 0.0}),
+  "anchor_25": ("a quarter anchored", {"consistency.anchor_fraction": 0.25}),
+  "anchor_75": ("three quarters anchored", {"consistency.anchor_fraction": 0.75}),
+  "l2": ("L2, the paper's distance", {"consistency.distance": "l2"}),
+  "charbonnier": ("Charbonnier", {"consistency.distance": "charbonnier"}),
+  "lpips_alex": (
+    "half LPIPS (AlexNet), half Charbonnier",
+    {
+      "consistency.distance": "charbonnier",
+      "consistency.lpips_share": 0.5,
+      "consistency.lpips": "alex",
+    },
+  ),
+  "lpips_vgg": (
+    "half LPIPS (VGG), half Charbonnier, as CTMSR",
+    {
+      "consistency.distance": "charbonnier",
+      "consistency.lpips_share": 0.5,
+      "consistency.lpips": "vgg",
+    },
+  ),
+  "display": ("the LDR in the display domain", {"domain.ldr_domain": "display"}),
+  "headroom_32": ("headroom 32", {"domain.headroom": 32.0}),
+  "lr_x2": ("learning rate 6e-4", {"optim.peak_lr": 6e-4}),
+  "lr_half": ("learning rate 1.5e-4", {"optim.peak_lr": 1.5e-4}),
+  "ema_99": ("EMA of the weights at 0.99", {"optim.ema_decay": 0.99}),
+  "elc_x3": ("three times the weight of ELC", {"elc.weight": 0.03}),
+}
+LABELS |= {name: label for name, (label, _) in RECIPE.items()}
+
+
 def apply(config: ConfigDict, variant: str) -> ConfigDict:
-  """A locked copy of `config` with the variant's changes; UserError for an unknown name."""
-  if variant not in VARIANTS:
-    raise UserError(f"variant {variant!r}: unknown; use one of {', '.join(VARIANTS)}")
+  """A locked copy of `config` with the changes of a variant of VARIANTS or RECIPE.
+
+  Raises UserError for an unknown name.
+  """
   changed = config.copy_and_resolve_references().unlock()
-  VARIANTS[variant](changed)
+  if variant in VARIANTS:
+    VARIANTS[variant](changed)
+  elif variant in RECIPE:
+    changed.update_from_flattened_dict(RECIPE[variant][1])
+  else:
+    raise UserError(f"variant {variant!r}: unknown; use one of {', '.join(LABELS)}")
   return changed.lock()

@@ -13,7 +13,7 @@ from expocm_jax.optim import learning_rate
 from expocm_jax.train_step import make_curriculum, make_loss
 
 PLAIN = ("default", "paper", "tiny", "small", "base", "smoke")
-ALL = PLAIN + tuple(f"ablation:{variant}" for variant in variants.VARIANTS)
+ALL = PLAIN + tuple(f"ablation:{variant}" for variant in variants.LABELS)
 
 
 def load(name):

@@ -54,6 +54,20 @@ def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_sc
     assert (tmp_path / name).stat().st_size > 500
 
 
+def test_the_validation_split_is_another(three_scenes, tmp_path, monkeypatch):
+  monkeypatch.setitem(origin.PROCEDURAL_SCENES, "validation", 2)
+  arguments = dict(sources=[], methods=["linear"], **SMALL)
+  test = evaluate.main(small_run.config(), output=tmp_path / "test", **arguments)
+  held = evaluate.main(
+    small_run.config(), output=tmp_path / "held", split="validation", **arguments
+  )
+  assert (len(test["images"]), len(held["images"])) == (3, 2)
+  assert "validation" in held["title"] and "validation" not in test["title"]
+  assert not set(scores(tmp_path / "test")["linear"]) & set(scores(tmp_path / "held")["linear"])
+  with pytest.raises(UserError, match="another setting .split."):
+    evaluate.main(small_run.config(), output=tmp_path / "test", split="validation", **arguments)
+
+
 def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch, capsys):
   arguments = dict(sources=[], output=tmp_path, methods=["linear"], **SMALL)
   score, calls = comparison.Comparison.__call__, []
