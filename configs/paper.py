@@ -24,6 +24,7 @@ def get_config() -> ConfigDict:
   config.consistency.distance = "l2"
   config.consistency.target = "ema"
   config.elc.chroma_base = 0.0
+  config.masks.gate = 0.0
   config.model.base_width = 96
   config.optim.peak_lr = 5e-5
   config.optim.final_lr = 1e-7

@@ -21,6 +21,7 @@ LIMITS = {  # least and most, both allowed
   "masks.tau": (1e-4, 0.5),
   "masks.q_lo": (0, 100),
   "masks.q_hi": (0, 100),
+  "masks.gate": (0, 1),
   "trajectory.sigma_over": (0, ANY),
   "trajectory.sigma_under": (0, ANY),
   "trajectory.sigma_good": (0, ANY),

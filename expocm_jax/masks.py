@@ -41,7 +41,7 @@ def exposure_levels(ldr: jax.Array, *, q_lo: float = 2.0, q_hi: float = 98.0) ->
 
 
 def masks_from_levels(
-  ldr: jax.Array, levels: ExposureLevels, *, tau: float = 0.02
+  ldr: jax.Array, levels: ExposureLevels, *, tau: float = 0.02, gate: float = 0.0
 ) -> ExposureMasks:
   """Exposure masks of (a part of) an image whose percentiles are known, eq. 5-7.
 
@@ -49,6 +49,10 @@ def masks_from_levels(
     ldr: [..., H, W, 3] in [0, 1].
     levels: percentiles of the whole image, which need not be this part.
     tau: width of the soft step as a share of the luminance range, in (0, 0.5].
+    gate: how far from white and black a pixel may be to count as lost, in [0, 1]. The paper's masks
+      are relative: they take the brightest and the darkest of any photo, clipped or not. Ours fade
+      from 1 at white (in the largest channel) to 0 at 1 - gate, and from 1 at black to 0 at gate;
+      0 = the paper's.
   """
   y = luminance(ldr)
   width = jnp.maximum(levels.high - levels.low, MIN_RANGE)  # b
@@ -58,13 +62,22 @@ def masks_from_levels(
   m_high = jnp.clip(1.0 - (levels.high - y) / (tau * width), 0.0, 1.0)
   over = m_high * (1.0 - m_low)
   under = m_low * (1.0 - m_high)
+  if gate:
+    largest = jnp.max(ldr, axis=-1, keepdims=True)
+    over *= jnp.clip(1.0 - (1.0 - largest) / gate, 0.0, 1.0)
+    under *= jnp.clip(1.0 - largest / gate, 0.0, 1.0)
   # 1 - max(over, under) of eq. 7 is the same, as only one of them is above zero, except where
   # the floor of b lets the two steps overlap: there only the sum keeps the total at one.
   return ExposureMasks(over, under, 1.0 - (over + under))
 
 
 def exposure_masks(
-  ldr: jax.Array, *, tau: float = 0.02, q_lo: float = 2.0, q_hi: float = 98.0
+  ldr: jax.Array,
+  *,
+  tau: float = 0.02,
+  q_lo: float = 2.0,
+  q_hi: float = 98.0,
+  gate: float = 0.0,
 ) -> ExposureMasks:
   """Exposure masks of whole images, eq. 5-7.
 
@@ -73,11 +86,13 @@ def exposure_masks(
     tau: width of the soft step as a share of the luminance range, in (0, 0.5].
     q_lo: percentile (0-100) of the luminance that starts the dark end.
     q_hi: percentile (0-100) of the luminance that starts the bright end.
+    gate: as of `masks_from_levels`.
 
   Raises:
     AssertionError: the last axis of `ldr` is not 3.
   """
-  return masks_from_levels(ldr, exposure_levels(ldr, q_lo=q_lo, q_hi=q_hi), tau=tau)
+  levels = exposure_levels(ldr, q_lo=q_lo, q_hi=q_hi)
+  return masks_from_levels(ldr, levels, tau=tau, gate=gate)
 
 
 def merge_pathological(masks: ExposureMasks) -> ExposureMasks:

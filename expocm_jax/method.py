@@ -58,6 +58,7 @@ class Method:
   variant: str
   fields: Callable[[jax.Array, ExposureMasks], BridgeFields]
   delta: float
+  gate: float = 0.0  # older weights do not have the field
 
   @classmethod
   def from_config(cls, config: ConfigDict) -> "Method":
@@ -115,11 +116,13 @@ class Method:
 
   def masks(self, ldr: jax.Array) -> ExposureMasks:
     """The three exposure masks of whole images, eq. 5-7."""
-    return masks.exposure_masks(ldr, tau=self.tau, q_lo=self.q_lo, q_hi=self.q_hi)
+    return masks.exposure_masks(
+      ldr, tau=self.tau, q_lo=self.q_lo, q_hi=self.q_hi, gate=self.gate
+    )
 
   def masks_from_levels(self, ldr: jax.Array, levels: ExposureLevels) -> ExposureMasks:
     """The three exposure masks of parts of images with known percentiles."""
-    return masks.masks_from_levels(ldr, levels, tau=self.tau)
+    return masks.masks_from_levels(ldr, levels, tau=self.tau, gate=self.gate)
 
   def bridge(self, y: jax.Array, exposure: ExposureMasks) -> BridgeFields:
     """The trajectory's end, with the masks of the config's variant, eq. 3 and 8-11."""

@@ -12,7 +12,7 @@ from expocm_jax.method import Method
 from expocm_jax.optim import learning_rate
 from expocm_jax.train_step import make_curriculum, make_loss
 
-PLAIN = ("default", "paper", "tiny", "small", "base", "smoke")
+PLAIN = ("default", "paper", "tiny", "tiny_wide", "small", "base", "smoke")
 ALL = PLAIN + tuple(f"ablation:{variant}" for variant in variants.LABELS)
 
 
@@ -67,6 +67,7 @@ def test_paper_is_the_paper():
   elc = config.elc
   assert (elc.kappa_l_lo, elc.kappa_l_hi, elc.kappa_c_hi, elc.kappa_c_lo) == (3.0, 1.0, 3.0, 0.5)
   assert (elc.chroma_base, consistency.anchor_fraction, optim.grad_clip) == (0.0, 0.0, 0.0)
+  assert config.masks.gate == 0.0
 
 
 def test_the_paper_has_one_cosine_over_its_500k_steps():

@@ -5,17 +5,18 @@ import pytest
 
 from expocm_jax import color, masks
 
-fast_masks = jax.jit(masks.exposure_masks, static_argnames=("tau", "q_lo", "q_hi"))
+fast_masks = jax.jit(masks.exposure_masks, static_argnames=("tau", "q_lo", "q_hi", "gate"))
 
 
 @jax.jit
 @jax.grad
 def mask_gradient(ldr):
-  return sum((i + 1) * mask.sum() for i, mask in enumerate(masks.exposure_masks(ldr)))
+  gated = masks.exposure_masks(ldr, gate=0.2)
+  return sum((i + 1) * mask.sum() for i, mask in enumerate(masks.exposure_masks(ldr) + gated))
 
 
-def masks64(ldr, tau=0.02, q_lo=2.0, q_hi=98.0):
-  """Eq. 5-7 as printed, for one image."""
+def masks64(ldr, tau=0.02, q_lo=2.0, q_hi=98.0, gate=0.0):
+  """Eq. 5-7 as printed, for one image, and the fading between white or black and the gate."""
   y = np.float64(ldr) @ [0.2126, 0.7152, 0.0722]
   low, high = np.percentile(y, [q_lo, q_hi])
   b = max(high - low, 1e-3)
@@ -23,6 +24,10 @@ def masks64(ldr, tau=0.02, q_lo=2.0, q_hi=98.0):
   m_low = np.clip((l - y) / (tau * b), 0, 1)
   m_high = np.clip((y - h) / (tau * b), 0, 1)
   over, under = m_high * (1 - m_low), m_low * (1 - m_high)
+  if gate:
+    largest = np.float64(ldr).max(-1)
+    over *= np.interp(largest, [1 - gate, 1], [0, 1])
+    under *= np.interp(largest, [0, gate], [1, 0])
   return over, under, 1 - np.maximum(over, under)
 
 
@@ -34,7 +39,7 @@ def random_image(seed=0, shape=(16, 24, 3)):
   ).astype(np.float32)
 
 
-@pytest.mark.parametrize("options", [{}, {"tau": 0.2, "q_lo": 10.0, "q_hi": 80.0}])
+@pytest.mark.parametrize("options", [{}, {"tau": 0.2, "q_lo": 10.0, "q_hi": 80.0, "gate": 0.2}])
 def test_masks_match_the_equations(options):
   ldr = random_image()
   for got, expected in zip(fast_masks(ldr, **options), masks64(ldr, **options)):
@@ -70,11 +75,19 @@ def test_bright_pixels_are_over_and_dark_ones_under():
 )
 def test_weights_sum_to_one_within_their_range_and_gradients_are_finite(ldr):
   ldr = np.float32(ldr)
-  weights = np.stack(fast_masks(ldr))
-  assert (weights >= 0).all() and (weights <= 1).all()
-  np.testing.assert_allclose(weights.sum(0), 1, atol=1e-6)
+  for gate in (0.0, 0.2):
+    weights = np.stack(fast_masks(ldr, gate=gate))
+    assert (weights >= 0).all() and (weights <= 1).all()
+    np.testing.assert_allclose(weights.sum(0), 1, atol=1e-6)
   gradient = mask_gradient(ldr)
   assert np.isfinite(gradient).all()
+
+
+def test_with_a_gate_nothing_is_lost_in_a_photo_without_white_and_black():
+  grey = 0.25 + 0.5 * random_image()
+  assert np.max(fast_masks(grey).over) == np.max(fast_masks(grey).under) == 1
+  over, under, good = fast_masks(grey, gate=0.2)
+  assert not over.any() and not under.any() and (good == 1).all()
 
 
 def test_flat_images_of_any_colour_are_well_exposed():

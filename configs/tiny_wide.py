@@ -1,0 +1,24 @@
+"""The second stage of `tiny.py`: larger crops, so that large highlights are known too.
+
+    python main.py --mode=train --config=configs/tiny_wide.py --workdir=runs/tiny_wide \
+        --config.train.init_from=runs/tiny --config.data.root=PATH_TO_HDR_IMAGES
+
+Hardware: 2 CPU cores. Expected: docs/model_card_tiny.md has the curve and the figures.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import tiny
+
+
+def get_config() -> ConfigDict:
+  config = tiny.get_config()
+  config.optim.peak_lr = 2e-4
+  config.train.batch_size = 4
+  config.train.phase1_steps = 600
+  config.train.phase2_steps = 300
+  config.train.save_every = 100
+  config.train.validate_every = 300
+  config.train.validation_records = 56
+  config.data.crop = 128
+  return config
