@@ -14,11 +14,13 @@ from configs import tiny
 def get_config() -> ConfigDict:
   config = tiny.get_config()
   config.optim.peak_lr = 2e-4
+  config.optim.warmup_steps = 20
+  config.optim.ema_decay = 0.99
   config.train.batch_size = 4
-  config.train.phase1_steps = 600
-  config.train.phase2_steps = 300
+  config.train.phase1_steps = 360
+  config.train.phase2_steps = 100
   config.train.save_every = 100
-  config.train.validate_every = 300
+  config.train.validate_every = 180
   config.train.validation_records = 56
   config.data.crop = 128
   return config
