@@ -116,9 +116,7 @@ class Method:
 
   def masks(self, ldr: jax.Array) -> ExposureMasks:
     """The three exposure masks of whole images, eq. 5-7."""
-    return masks.exposure_masks(
-      ldr, tau=self.tau, q_lo=self.q_lo, q_hi=self.q_hi, gate=self.gate
-    )
+    return masks.exposure_masks(ldr, tau=self.tau, q_lo=self.q_lo, q_hi=self.q_hi, gate=self.gate)
 
   def masks_from_levels(self, ldr: jax.Array, levels: ExposureLevels) -> ExposureMasks:
     """The three exposure masks of parts of images with known percentiles."""

@@ -135,7 +135,8 @@ def test_help_lists_every_flag_that_a_mode_takes():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_an_evaluation_cleanly(number, tmp_path):
   command = [sys.executable, str(ROOT / "main.py"), "--mode=evaluate", "--weights=", "--size=16",
-             "--config=configs/smoke.py", "--metrics=psnr_mu", f"--output={tmp_path}"]  # fmt: skip
+             "--config=configs/smoke.py", "--metrics=psnr_mu", "--views=50",
+             f"--output={tmp_path}"]  # fmt: skip
   program = subprocess.Popen(
     command, cwd=ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"},
     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
