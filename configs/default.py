@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
   masks.tau = 0.02                # width of the soft step, share of the luminance range [P]
   masks.q_lo = 2.0                # percentile [P]
   masks.q_hi = 98.0               # percentile [P]
-  masks.gate = 0.2                # farthest from white or black that counts as lost [C]; 0 = any [P]
+  masks.gate = 0.2                # how far from white or black counts as lost [C]; 0 = any [P]
 
   # Exposure-aware consistency trajectories (EACT), eq. 3 and 8-11.
   config.trajectory = trajectory = ConfigDict()
