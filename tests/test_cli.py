@@ -140,6 +140,8 @@ def test_a_signal_ends_an_evaluation_cleanly(number, tmp_path):
   program = subprocess.Popen(
     command, cwd=ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"},
     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    # A shell's background job has SIGINT ignored, and hands that on to its children.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
   )  # fmt: skip
   seen = ""
   while "evaluate:" not in seen and (text := program.stderr.read(1)):  # the bar: it has begun
