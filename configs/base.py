@@ -10,23 +10,16 @@ that the progress bar shows allows, so that the learning rate falls to its end.
 
 from ml_collections import ConfigDict
 
-from configs import default
+from configs import small
 
 
 def get_config() -> ConfigDict:
-  config = default.get_config()
+  config = small.get_config()
   config.model.base_width = 96
-  config.model.blocks = 2
   config.optim.peak_lr = 2e-4
   config.optim.phase2_lr = 5e-5
-  config.optim.warmup_steps = 200
-  config.optim.ema_decay = 0.999
   config.train.batch_size = 16
   config.train.phase1_steps = 40_000
   config.train.phase2_steps = 10_000
-  config.train.save_every = 500
-  config.train.validate_every = 1000
-  config.train.validation_records = 96
   config.data.crop = 256
-  config.data.workers = 12
   return config

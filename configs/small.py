@@ -3,7 +3,7 @@
     python main.py --mode=train --config=configs/small.py --workdir=runs/small \
         --config.data.root=PATH_TO_HDR_IMAGES
 
-Hardware: one GPU of 16 GB or more, 8 CPU cores for the data. Not trained by us yet: no GPU was at
+Hardware: one GPU of 16 GB or more, 12 CPU cores for the data. Not trained by us yet: no GPU was at
 hand. A shorter time takes fewer steps: set train.phase1_steps and phase2_steps to what the rate
 that the progress bar shows allows, so that the learning rate falls to its end.
 """
@@ -15,12 +15,9 @@ from configs import default
 
 def get_config() -> ConfigDict:
   config = default.get_config()
-  config.model.base_width = 48
-  config.model.blocks = 2
   config.optim.peak_lr = 3e-4
   config.optim.phase2_lr = 1e-4
   config.optim.warmup_steps = 200
-  config.optim.ema_decay = 0.999
   config.train.batch_size = 32
   config.train.phase1_steps = 12_000
   config.train.phase2_steps = 3000

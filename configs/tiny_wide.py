@@ -21,6 +21,5 @@ def get_config() -> ConfigDict:
   config.train.phase2_steps = 100
   config.train.save_every = 100
   config.train.validate_every = 180
-  config.train.validation_records = 56
   config.data.crop = 128
   return config
