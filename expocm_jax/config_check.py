@@ -8,7 +8,6 @@ import math
 
 from ml_collections import ConfigDict
 
-from expocm_jax import tiling, unet
 from expocm_jax.errors import UserError
 
 ABOVE_0 = 1e-9  # least value of what divides or is the argument of a logarithm
@@ -84,6 +83,8 @@ LIMITS = {  # least and most, both allowed
 
 def check_numbers(config: ConfigDict) -> None:
   """Raises UserError, one line that names the field, for a number outside its limits."""
+  from expocm_jax import tiling, unet  # they load JAX, which --help and mistakes need not
+
   for name, (least, most) in LIMITS.items():
     section, _, field = name.rpartition(".")
     value = config[section][field] if section else config[field]

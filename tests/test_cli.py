@@ -132,6 +132,11 @@ def test_help_lists_every_flag_that_a_mode_takes():
     assert f"  --{name}:" in out or f"  --[no]{name}:" in out, name
 
 
+def test_the_command_line_itself_does_not_load_jax():
+  check = "import sys, expocm_jax.modes, expocm_jax.options; sys.exit('jax' in sys.modules)"
+  assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_an_evaluation_cleanly(number, tmp_path):
   command = [sys.executable, str(ROOT / "main.py"), "--mode=evaluate", "--weights=", "--size=16",
