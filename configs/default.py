@@ -80,6 +80,7 @@ def get_config() -> ConfigDict:
   model.multipliers = (1, 2, 4, 4)  # three down- and three upsampling stages [P]
   model.blocks = 2                # residual blocks a level
   model.time_features = 32        # sines and cosines of the positional encoding of t
+  model.tone_bins = 48            # of the statistics for a photo's tone curve [C]; 0 = no curve [P]
   model.patch = 1                 # side of the squares folded into channels; 1 = none [P]
   model.dtype = "bfloat16"        # of the activations: "float32", "bfloat16"
 

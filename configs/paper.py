@@ -26,6 +26,7 @@ def get_config() -> ConfigDict:
   config.elc.chroma_base = 0.0
   config.masks.gate = 0.0
   config.model.base_width = 96
+  config.model.tone_bins = 0
   config.optim.peak_lr = 5e-5
   config.optim.final_lr = 1e-7
   config.optim.warmup_steps = 0

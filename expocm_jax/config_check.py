@@ -53,6 +53,7 @@ LIMITS = {  # least and most, both allowed
   "consistency.lpips_share": (0, 1),
   "model.base_width": (1, ANY),
   "model.blocks": (1, ANY),
+  "model.tone_bins": (0, 4096),
   "model.patch": (1, 4),
   "model.time_features": (2, ANY),
   "optim.peak_lr": (ABOVE_0, ANY),

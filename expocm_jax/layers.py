@@ -9,7 +9,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from expocm_jax.tone_statistics import hat_weights
+
 EPSILON = 1e-5
+CURVE_SCALE = 0.3  # of a tone curve: one step of Adam moves it by a few thousandths
 
 
 def spread(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
@@ -74,6 +77,30 @@ class TimeEmbedding(nn.Module):
     encoding = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
     hidden = nn.silu(nn.Dense(4 * self.features, kernel_init=spread)(encoding))
     return nn.silu(nn.Dense(4 * self.features, kernel_init=spread)(hidden))
+
+
+class ToneCurve(nn.Module):
+  """One curve per channel for a whole photo, chosen by its tone statistics.
+
+  It undoes the camera's response as far as that is the same for all pixels, so that the
+  convolutions need not find it out at every place anew.
+  """
+
+  features: int = 128
+  knots: int = 17
+
+  @nn.compact
+  def __call__(self, y: jax.Array, statistics: jax.Array) -> jax.Array:
+    """[B, H, W, 3] in [0, 1], [B, 6, bins] -> [B, H, W, 3], to be added to y; zero at first."""
+    shares, differences = jnp.split(statistics, 2, axis=1)
+    # Most bins hold a few percent, most differences are a tenth: both come to about one.
+    hidden = jnp.concatenate([0.5 * jnp.log(shares + 1e-3) + 2.5, 10.0 * differences], axis=1)
+    hidden = hidden.reshape(hidden.shape[0], -1)
+    for _ in range(2):
+      hidden = nn.silu(nn.Dense(self.features, kernel_init=spread)(hidden))
+    heights = nn.Dense(3 * self.knots, kernel_init=nn.initializers.zeros)(hidden)
+    heights = CURVE_SCALE * heights.reshape(-1, 1, 1, 3, self.knots)
+    return jnp.sum(heights * hat_weights(y, self.knots), axis=-1)
 
 
 class ResidualBlock(nn.Module):

@@ -6,6 +6,7 @@ This is where names in a config become functions, once, before anything is compi
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from expocm_jax import consistency, diffusion, masks, tonemap, trajectories, une
 from expocm_jax.color import srgb_to_linear
 from expocm_jax.errors import UserError
 from expocm_jax.masks import ExposureLevels, ExposureMasks
+from expocm_jax.tone_statistics import tone_statistics
 from expocm_jax.trajectories import BridgeFields
 
 MASK_VARIANTS: dict[str, Callable[[ExposureMasks], ExposureMasks]] = {
@@ -37,6 +39,13 @@ def choose(options: dict, name: str, field: str):
   """Returns `options[name]`; raises UserError as `check_choice`."""
   check_choice(options, name, field)
   return options[name]
+
+
+class Condition(NamedTuple):
+  """What the network is told of the photo."""
+
+  y: jax.Array  # [B, H, W, 3], the LDR, or a part of it, in the domain of x0
+  statistics: jax.Array  # [B, 6, bins], `tone_statistics` of the whole photo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +119,11 @@ class Method:
       return ldr
     return tonemap.mu_law(srgb_to_linear(ldr) / self.headroom, mu=self.mu)
 
+  def condition(self, ldr: jax.Array) -> Condition:
+    """The condition that whole photos give."""
+    y = self.encode_ldr(ldr)
+    return Condition(y, tone_statistics(y, self.network.tone_bins))
+
   def decode(self, x0: jax.Array) -> jax.Array:
     """x0 -> relative radiance in [0, headroom]."""
     return tonemap.inverse_mu_law(jnp.clip(x0, 0.0, 1.0), mu=self.mu) * self.headroom
@@ -126,23 +140,23 @@ class Method:
     """The trajectory's end, with the masks of the config's variant, eq. 3 and 8-11."""
     return self.fields(y, MASK_VARIANTS[self.variant](exposure))
 
-  def denoise(self, params: dict, x_t: jax.Array, t: jax.Array, y: jax.Array) -> jax.Array:
+  def denoise(self, params: dict, x_t: jax.Array, t: jax.Array, condition: Condition) -> jax.Array:
     """f(x_t, t, y): the estimate of x0, [B, H, W, 3]; t is [B]."""
-    output = self.network.apply({"params": params}, x_t, t, y)
-    return consistency.consistency_function(output, x_t, t, y, delta=self.delta)
+    output = self.network.apply({"params": params}, x_t, t, *condition)
+    return consistency.consistency_function(output, x_t, t, condition.y, delta=self.delta)
 
   def one_step(
     self, params: dict, ldr: jax.Array, noise: jax.Array, exposure: ExposureMasks
   ) -> jax.Array:
-    """One network call from x_1: the estimate of x0, [B, H, W, 3]."""
-    y = self.encode_ldr(ldr)
-    return self.restart(params, y, y, noise, jnp.ones(y.shape[0]), exposure)
+    """One network call from x_1: the estimate of x0 of whole photos, [B, H, W, 3]."""
+    condition = self.condition(ldr)
+    return self.restart(params, condition.y, condition, noise, jnp.ones(ldr.shape[0]), exposure)
 
   def restart(
     self,
     params: dict,
     x0: jax.Array,
-    y: jax.Array,
+    condition: Condition,
     noise: jax.Array,
     t: jax.Array,
     exposure: ExposureMasks,
@@ -151,21 +165,23 @@ class Method:
 
     At t = 1 the estimate has no influence: that is the first step of every reconstruction.
     """
-    x_t = trajectories.bridge_state(x0, self.bridge(y, exposure), noise, t)
-    return self.denoise(params, x_t, t, y)
+    x_t = trajectories.bridge_state(x0, self.bridge(condition.y, exposure), noise, t)
+    return self.denoise(params, x_t, t, condition)
 
-  def predict_noise(self, params: dict, z_n: jax.Array, n: jax.Array, y: jax.Array) -> jax.Array:
+  def predict_noise(
+    self, params: dict, z_n: jax.Array, n: jax.Array, condition: Condition
+  ) -> jax.Array:
     """The diffusion baseline's eps in z_n, [B, H, W, 3] in [-1, 1], at levels n, [B] integers."""
     t = n.astype(jnp.float32) / float(diffusion.STEPS)
-    return self.network.apply({"params": params}, z_n, t, y)
+    return self.network.apply({"params": params}, z_n, t, *condition)
 
   def sample(
     self, params: dict, ldr: jax.Array, key: jax.Array, *, steps: int, eta: float
   ) -> jax.Array:
     """A draw of x0 by the diffusion baseline, [B, H, W, 3]; `diffusion.sample` has the options."""
-    y = self.encode_ldr(ldr)
+    condition = self.condition(ldr)
 
     def predict(z_n: jax.Array, n: jax.Array) -> jax.Array:
-      return self.predict_noise(params, z_n, jnp.full(y.shape[:1], n), y)
+      return self.predict_noise(params, z_n, jnp.full(ldr.shape[:1], n), condition)
 
-    return (diffusion.sample(predict, y.shape, key, steps=steps, eta=eta) + 1.0) / 2.0
+    return (diffusion.sample(predict, ldr.shape, key, steps=steps, eta=eta) + 1.0) / 2.0

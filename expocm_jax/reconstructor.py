@@ -12,10 +12,9 @@ import numpy as np
 from jax import Array
 from ml_collections import ConfigDict
 
-from expocm_jax import color, pretrained, schedules, tiling
+from expocm_jax import photo, pretrained, schedules, tiling
 from expocm_jax.errors import UserError
-from expocm_jax.masks import ExposureLevels
-from expocm_jax.method import Method
+from expocm_jax.method import Condition, Method
 
 IN_FLIGHT = 2  # windows on the device while the host prepares the next
 
@@ -104,7 +103,7 @@ class Reconstructor:
     Raises:
       ValueError: an array of another shape, type or range, or steps or samples below one.
     """
-    ldr = _checked(ldr)
+    ldr = photo.checked(ldr)
     if min(steps, samples) < 1:
       raise ValueError(f"steps and samples are at least 1, not {steps} and {samples}")
     layout = tiling.layout(
@@ -113,10 +112,14 @@ class Reconstructor:
       stride=self.method.stride,
       max_tile=self._max_tile,
     )
-    levels = image_levels(ldr, q_lo=self.method.q_lo, q_hi=self.method.q_hi)
+    statistics = photo.statistics(ldr, self.method)
     keys = [jax.random.fold_in(jax.random.key(seed), sample) for sample in range(samples)]
     tile = functools.partial(
-      self._tile, layout=layout, levels=levels, keys=keys, times=schedules.inference_times(steps)
+      self._tile,
+      layout=layout,
+      statistics=statistics,
+      keys=keys,
+      times=schedules.inference_times(steps),
     )
 
     hdr = np.empty(ldr.shape, np.float32)
@@ -141,12 +144,12 @@ class Reconstructor:
     corner: tuple[int, int],
     *,
     layout: tiling.Layout,
-    levels: ExposureLevels,
+    statistics: photo.Statistics,
     keys: list[Array],
     times: tuple[float, ...],
   ):
     """(hdr, std) of one tile, still being computed when this returns."""
-    window = jax.device_put(_as_float(tiling.cut_window(ldr, corner, layout)))
+    window = jax.device_put(photo.as_float(tiling.cut_window(ldr, corner, layout)))
     origin = np.array(corner, np.int32) - np.int32(layout.halo)
     empty = np.zeros((*layout.tile, 3), np.float32)
     moments = _Moments(empty, empty, empty)
@@ -158,26 +161,12 @@ class Reconstructor:
           x,
           np.full(1, t, np.float32),
           window,
-          levels,
+          statistics,
           jax.random.fold_in(key, step),
           origin,
         )
       moments = self._add_sample(moments, np.float32(count), x, halo=layout.halo)
     return self._finish(moments, np.float32(len(keys)))
-
-
-def image_levels(ldr: np.ndarray, *, q_lo: float, q_hi: float) -> ExposureLevels:
-  """The luminance percentiles of a whole image on the host, as `masks.exposure_levels`.
-
-  Rows are converted in bands, so that beside the image only its luminance takes memory.
-  """
-  luminance = np.empty(ldr.shape[:2], np.float32)
-  band = max(1, 2**22 // ldr.shape[1])
-  for first in range(0, ldr.shape[0], band):
-    rows = _as_float(ldr[first : first + band])
-    luminance[first : first + band] = color.luminance(rows)[..., 0]
-  low, high = np.percentile(luminance, [q_lo, q_hi], overwrite_input=True)
-  return ExposureLevels(*(np.full((1, 1, 1, 1), level, np.float32) for level in (low, high)))
 
 
 def _step(
@@ -186,15 +175,16 @@ def _step(
   x: Array,
   t: Array,
   ldr: Array,
-  levels: ExposureLevels,
+  statistics: photo.Statistics,
   key: Array,
   origin: Array,
 ) -> Array:
   """One network call on a window [rows, columns, 3]: the estimate of x0 from x noised to t."""
   ldr, x = ldr[None], x[None]
   noise = tiling.noise_window(key, origin, ldr.shape[1:3])[None]
-  exposure = method.masks_from_levels(ldr, levels)
-  return method.restart(params, x, method.encode_ldr(ldr), noise, t, exposure)[0]
+  exposure = method.masks_from_levels(ldr, statistics.levels)
+  condition = Condition(method.encode_ldr(ldr), statistics.tone)
+  return method.restart(params, x, condition, noise, t, exposure)[0]
 
 
 def _add_sample(
@@ -214,31 +204,3 @@ def _finish(method: Method, moments: _Moments, count: Array) -> tuple[Array, Arr
   """(hdr, std) of a tile, std being zero for a single sample."""
   variance = moments.square / jnp.maximum(count - 1.0, 1.0)
   return method.decode(moments.x), jnp.sqrt(variance)
-
-
-def _checked(ldr: np.ndarray) -> np.ndarray:
-  """The array if it is an image that can be reconstructed."""
-  ldr = np.asarray(ldr)
-  if ldr.ndim != 3 or ldr.shape[-1] != 3 or 0 in ldr.shape:
-    raise ValueError(
-      f"expected an image [H, W, 3], got shape {list(ldr.shape)}; "
-      "repeat a grey image on three channels, drop alpha"
-    )
-  if ldr.dtype in (np.uint8, np.uint16):
-    return ldr
-  if not np.issubdtype(ldr.dtype, np.floating):
-    raise ValueError(f"expected floats in [0, 1], uint8 or uint16, got {ldr.dtype}")
-  low, high = ldr.min(), ldr.max()
-  if not (low >= 0 and high <= 1):  # false for NaN too
-    raise ValueError(
-      f"expected floats in [0, 1], got values from {low} to {high}; "
-      "scale the image, 8-bit values by 1/255"
-    )
-  return ldr
-
-
-def _as_float(ldr: np.ndarray) -> np.ndarray:
-  """Float32 in [0, 1] of a checked image or a part of one."""
-  if np.issubdtype(ldr.dtype, np.integer):
-    return ldr.astype(np.float32) / np.float32(np.iinfo(ldr.dtype).max)
-  return ldr.astype(np.float32)

@@ -96,13 +96,13 @@ def make_loss(
 
   def loss(params, target_params, batch, noise, t, t_prev):
     ldr, x0 = batch["ldr"], method.encode_hdr(batch["hdr"])
-    y, masks = method.encode_ldr(ldr), method.masks(ldr)
-    bridge = method.bridge(y, masks)
+    condition, masks = method.condition(ldr), method.masks(ldr)
+    bridge = method.bridge(condition.y, masks)
     # Both points lie on one trajectory: the same x0, y and noise.
     x_t = trajectories.bridge_state(x0, bridge, noise, t)
     x_prev = trajectories.bridge_state(x0, bridge, noise, t_prev)
-    target = method.denoise(target_params, x_prev, t_prev, y)
-    estimate = method.denoise(params, x_t, t, y)
+    target = method.denoise(target_params, x_prev, t_prev, condition)
+    estimate = method.denoise(params, x_t, t, condition)
     target = jax.lax.stop_gradient(target)
     ct = jnp.mean(distance(estimate, target))
     if perceptual is not None:
@@ -135,7 +135,7 @@ def _diffusion_loss(
   levels = jnp.maximum(jnp.round(t * float(diffusion.STEPS)), 1.0).astype(jnp.int32)
   z = 2.0 * method.encode_hdr(batch["hdr"]) - 1.0
   z_n = diffusion.diffuse(z, noise, diffusion.alpha_bar(levels)[:, None, None, None])
-  estimate = method.predict_noise(params, z_n, levels, method.encode_ldr(batch["ldr"]))
+  estimate = method.predict_noise(params, z_n, levels, method.condition(batch["ldr"]))
   loss = jnp.mean((estimate - noise) ** 2)
   return loss, {"loss": loss}
 

@@ -9,6 +9,7 @@ from expocm_jax.layers import (
   ChannelNorm,
   ResidualBlock,
   TimeEmbedding,
+  ToneCurve,
   conv,
   fold,
   unfold,
@@ -27,6 +28,7 @@ class UNet(nn.Module):
     dtype: of the activations; parameters are float32.
     patch: side in pixels of the squares that are folded into channels before the first layer, and
       unfolded after the last; 1 = none.
+    tone_bins: of the statistics from which a tone curve of the whole photo comes; 0 = no curve.
   """
 
   base_width: int
@@ -35,10 +37,20 @@ class UNet(nn.Module):
   time_features: int
   dtype: jnp.dtype
   patch: int = 1
+  tone_bins: int = 0
 
   @nn.compact
-  def __call__(self, x_t: jax.Array, t: jax.Array, y: jax.Array) -> jax.Array:
-    """[B, H, W, 3], [B], [B, H, W, 3] -> [B, H, W, 3] float32; H, W divisible by `stride`."""
+  def __call__(
+    self, x_t: jax.Array, t: jax.Array, y: jax.Array, statistics: jax.Array
+  ) -> jax.Array:
+    """The network's output, [B, H, W, 3] float32.
+
+    Args:
+      x_t: [B, H, W, 3], the state; H and W divisible by `stride`.
+      t: [B], its time.
+      y: [B, H, W, 3] in [0, 1], the photo or a part of it.
+      statistics: [B, 6, tone_bins], `tone_statistics` of the whole photo.
+    """
     widths = [self.base_width * m for m in self.multipliers]
     embedding = TimeEmbedding(self.time_features)(t)
     # The norms divide out a pixel's scale: only beside a constant does its brightness survive.
@@ -61,7 +73,8 @@ class UNet(nn.Module):
     h = nn.silu(ChannelNorm()(h))
     # The last layer starts at zero: an untrained model returns the linearised LDR.
     output = conv(3 * self.patch**2, dtype=jnp.float32, zero=True)(h.astype(jnp.float32))
-    return unfold(output, self.patch)
+    output = unfold(output, self.patch)
+    return output + ToneCurve()(y, statistics) if self.tone_bins else output
 
 
 def create(
@@ -72,16 +85,20 @@ def create(
   time_features: int,
   dtype: str,
   patch: int = 1,
+  tone_bins: int = 0,
 ) -> UNet:
-  """The network of `config.model`, whose fields are the arguments; older weights lack `patch`."""
-  return UNet(base_width, tuple(multipliers), blocks, time_features, jnp.dtype(dtype), patch)
+  """The network of `config.model`, whose fields are the arguments; older weights lack the last."""
+  return UNet(
+    base_width, tuple(multipliers), blocks, time_features, jnp.dtype(dtype), patch, tone_bins
+  )
 
 
 def init_params(network: UNet, key: jax.Array) -> dict:
   """Fresh float32 parameters, a nested dict of arrays."""
   size = stride(network.multipliers, network.patch)
   image = jnp.zeros((1, size, size, 3))
-  params = network.init(key, image, jnp.zeros((1,)), image)["params"]
+  statistics = jnp.zeros((1, 6, network.tone_bins))
+  params = network.init(key, image, jnp.zeros((1,)), image, statistics)["params"]
   flat, unflatten = jax.flatten_util.ravel_pytree(params)
   noise = unflatten(jax.random.normal(key, flat.shape))
   # Kernels alone hold a spread (`layers.spread`); norms and biases start at ones and zeros.

@@ -10,12 +10,12 @@ ROOT = pathlib.Path(__file__).parent.parent
 TIERS = [
   {"errors", "color", "tonemap", "masks", "trajectories", "consistency", "schedules", "losses",
    "metrics", "tiling", "image_io", "regions", "protocols", "crf_correction", "expansion",
-   "diffusion", "order_statistics"},
+   "diffusion", "order_statistics", "tone_statistics"},
   {"layers", "unet", "lpips"},
   {"method", "sharding", "optim", "train_state", "train_step", "checkpointing", "metric_writer",
    "weights", "stop_signals", "saved_config", "pretrained", "config_check",
    "variants", "scoring", "journal", "perceptual"},
-  {"validation", "train", "reconstructor", "preview", "predictors", "comparison", "report",
+  {"validation", "train", "photo", "reconstructor", "preview", "predictors", "comparison", "report",
    "evaluate", "study", "speed", "reconstruct", "export", "demo", "options", "modes"},
 ]  # fmt: skip
 MODULES = sorted((ROOT / "expocm_jax").glob("*.py"))

@@ -50,14 +50,18 @@ def test_an_untrained_network_returns_the_linearised_ldr():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_at_t_0_the_state_comes_back_exactly_whatever_the_network(dtype):
   method = make(**{"model.dtype": dtype})
-  got = jax.jit(method.denoise)(random_params(method), X0, np.zeros(2, np.float32), LDR)
+  got = jax.jit(lambda p, x, t: method.denoise(p, x, t, method.condition(LDR)))(
+    random_params(method), X0, np.zeros(2, np.float32)
+  )
   assert got.dtype == jnp.float32
   np.testing.assert_array_equal(got, X0)
 
 
 def test_one_step_forgets_whatever_estimate_it_is_given():
   method = make()
-  restart = jax.jit(lambda p, x0, t: method.restart(p, x0, LDR, NOISE, t, method.masks(LDR)))
+  restart = jax.jit(
+    lambda p, x0, t: method.restart(p, x0, method.condition(LDR), NOISE, t, method.masks(LDR))
+  )
   params, one = random_params(method), np.ones(2, np.float32)
   np.testing.assert_array_equal(restart(params, X0, one), restart(params, OTHER, one))
   half = np.float32([0.5, 0.5])

@@ -7,7 +7,7 @@ import pytest
 import small_network
 
 from expocm_jax import masks, tiling
-from expocm_jax.method import Method
+from expocm_jax.method import Condition, Method
 from expocm_jax.reconstructor import Reconstructor
 
 NETWORKS = {"plain": {}, "folded": {"patch": 2}}
@@ -39,7 +39,8 @@ def untiled(network):
     levels = masks.exposure_levels(LDR[None], q_lo=method.q_lo, q_hi=method.q_hi)
     noise = tiling.noise_window(key, jnp.full(2, -margin, jnp.int32), wide.shape[1:3])[None]
     exposure = method.masks_from_levels(wide, levels)
-    return method.restart(params, x, method.encode_ldr(wide), noise, t, exposure)
+    condition = Condition(method.encode_ldr(wide), method.condition(LDR[None]).statistics)
+    return method.restart(params, x, condition, noise, t, exposure)
 
   def run(steps, seed):
     x, key = wide, jax.random.fold_in(jax.random.key(seed), 0)

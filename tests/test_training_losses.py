@@ -28,8 +28,8 @@ def changed(**fields):
 class Affine(Method):
   """Instead of a network: x_t and t, so that both points of a pair can be told from the loss."""
 
-  def denoise(self, params, x_t, t, y):
-    return params["a"] * x_t + params["b"] * t[:, None, None, None] + 0.0 * y
+  def denoise(self, params, x_t, t, condition):
+    return params["a"] * x_t + params["b"] * t[:, None, None, None] + 0.0 * condition.y
 
 
 PARAMS = {"a": jnp.float32(0.7), "b": jnp.float32(0.2)}

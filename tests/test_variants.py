@@ -52,8 +52,8 @@ def test_the_diffusion_loss_is_the_error_of_the_noise():
   a = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[[199, 999]].reshape(2, 1, 1, 1)
   z = 2 * np.asarray(method.encode_hdr(batch["hdr"]), np.float64) - 1
   z_n = jnp.float32(np.sqrt(a) * z + np.sqrt(1 - a) * np.asarray(noise))
-  y = method.encode_ldr(batch["ldr"])
-  estimate = method.network.apply({"params": params}, z_n, t, y)
+  condition = method.condition(batch["ldr"])
+  estimate = method.network.apply({"params": params}, z_n, t, *condition)
   np.testing.assert_allclose(got, np.mean((estimate - noise) ** 2), rtol=1e-4)
 
 

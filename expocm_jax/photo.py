@@ -1,0 +1,86 @@
+"""Photos on the host: the arrays that are accepted, and what is taken of a whole photo at once.
+
+Images here may be too large for a device; they are converted in bands of rows.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jax import Array
+
+from expocm_jax import color
+from expocm_jax.masks import ExposureLevels
+from expocm_jax.method import Method
+from expocm_jax.tone_statistics import assemble, hat_weights
+
+BAND = 2**22  # pixels that are converted at a time
+
+
+class Statistics(NamedTuple):
+  """What tiles need to know of the photo they are cut from."""
+
+  levels: ExposureLevels  # [1, 1, 1, 1] each
+  tone: Array  # [1, 6, bins]
+
+
+def statistics(ldr: np.ndarray, method: Method) -> Statistics:
+  """Those of a photo [H, W, 3], `checked`, as `masks.exposure_levels` and `Method.condition`.
+
+  Beside the image only its luminance takes memory. Floats are counted in steps of 16 bits.
+  """
+  luminance = np.empty(ldr.shape[:2], np.float32)
+  integers = np.issubdtype(ldr.dtype, np.integer)
+  most = np.iinfo(ldr.dtype).max if integers else 2**16 - 1
+  ramp = np.arange(most + 1, dtype=np.float32)[:, None] / np.float32(most)
+  y = np.asarray(method.encode_ldr(np.repeat(ramp, 3, axis=1)))[:, 0]
+  counts, counts_of_largest, differences = (np.zeros((n, most + 1)) for n in (3, 1, 3))
+  for rows in _bands(ldr):
+    luminance[rows] = color.luminance(as_float(ldr[rows]))[..., 0]
+    steps = ldr[rows] if integers else np.rint(ldr[rows] * np.float32(most)).astype(np.uint16)
+    steps = steps.reshape(-1, 3)
+    largest = steps.max(axis=-1)
+    counts_of_largest += np.bincount(largest, minlength=most + 1)
+    for channel, values in enumerate(steps.T):
+      counts[channel] += np.bincount(values, minlength=most + 1)
+      below = y[largest] - y[values]
+      differences[channel] += np.bincount(largest, weights=below, minlength=most + 1)
+  bins = np.asarray(hat_weights(y, method.network.tone_bins), np.float64)
+  sums = (counts, counts_of_largest, differences)
+  tone = assemble(*((n @ bins / luminance.size).astype(np.float32)[None] for n in sums))
+  low, high = np.percentile(luminance, [method.q_lo, method.q_hi], overwrite_input=True)
+  levels = (np.full((1, 1, 1, 1), level, np.float32) for level in (low, high))
+  return Statistics(ExposureLevels(*levels), tone)
+
+
+def _bands(ldr: np.ndarray) -> Iterator[slice]:
+  step = max(1, BAND // ldr.shape[1])
+  return (slice(first, first + step) for first in range(0, ldr.shape[0], step))
+
+
+def checked(ldr: np.ndarray) -> np.ndarray:
+  """The array if it is an image that can be reconstructed."""
+  ldr = np.asarray(ldr)
+  if ldr.ndim != 3 or ldr.shape[-1] != 3 or 0 in ldr.shape:
+    raise ValueError(
+      f"expected an image [H, W, 3], got shape {list(ldr.shape)}; "
+      "repeat a grey image on three channels, drop alpha"
+    )
+  if ldr.dtype in (np.uint8, np.uint16):
+    return ldr
+  if not np.issubdtype(ldr.dtype, np.floating):
+    raise ValueError(f"expected floats in [0, 1], uint8 or uint16, got {ldr.dtype}")
+  low, high = ldr.min(), ldr.max()
+  if not (low >= 0 and high <= 1):  # false for NaN too
+    raise ValueError(
+      f"expected floats in [0, 1], got values from {low} to {high}; "
+      "scale the image, 8-bit values by 1/255"
+    )
+  return ldr
+
+
+def as_float(ldr: np.ndarray) -> np.ndarray:
+  """Float32 in [0, 1] of a checked image or a part of one."""
+  if np.issubdtype(ldr.dtype, np.integer):
+    return ldr.astype(np.float32) / np.float32(np.iinfo(ldr.dtype).max)
+  return ldr.astype(np.float32)
