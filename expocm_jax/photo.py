@@ -14,7 +14,7 @@ from expocm_jax.masks import ExposureLevels
 from expocm_jax.method import Method
 from expocm_jax.tone_statistics import assemble, hat_weights
 
-BAND = 2**22  # pixels that are converted at a time
+BAND = 2**22  # pixels
 
 
 class Statistics(NamedTuple):
@@ -24,10 +24,11 @@ class Statistics(NamedTuple):
   tone: Array  # [1, 6, bins]
 
 
-def statistics(ldr: np.ndarray, method: Method) -> Statistics:
+def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> Statistics:
   """Those of a photo [H, W, 3], `checked`, as `masks.exposure_levels` and `Method.condition`.
 
-  Beside the image only its luminance takes memory. Floats are counted in steps of 16 bits.
+  Beside the image and `band` pixels of it only its luminance takes memory. Floats are counted in
+  steps of 16 bits.
   """
   luminance = np.empty(ldr.shape[:2], np.float32)
   integers = np.issubdtype(ldr.dtype, np.integer)
@@ -35,7 +36,7 @@ def statistics(ldr: np.ndarray, method: Method) -> Statistics:
   ramp = np.arange(most + 1, dtype=np.float32)[:, None] / np.float32(most)
   y = np.asarray(method.encode_ldr(np.repeat(ramp, 3, axis=1)))[:, 0]
   counts, counts_of_largest, differences = (np.zeros((n, most + 1)) for n in (3, 1, 3))
-  for rows in _bands(ldr):
+  for rows in _bands(ldr, band):
     luminance[rows] = color.luminance(as_float(ldr[rows]))[..., 0]
     steps = ldr[rows] if integers else np.rint(ldr[rows] * np.float32(most)).astype(np.uint16)
     steps = steps.reshape(-1, 3)
@@ -53,8 +54,8 @@ def statistics(ldr: np.ndarray, method: Method) -> Statistics:
   return Statistics(ExposureLevels(*levels), tone)
 
 
-def _bands(ldr: np.ndarray) -> Iterator[slice]:
-  step = max(1, BAND // ldr.shape[1])
+def _bands(ldr: np.ndarray, pixels: int) -> Iterator[slice]:
+  step = max(1, pixels // ldr.shape[1])
   return (slice(first, first + step) for first in range(0, ldr.shape[0], step))
 
 

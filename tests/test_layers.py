@@ -1,10 +1,12 @@
-"""Squares of pixels folded into channels."""
+"""Squares of pixels folded into channels, and the tone curve of a photo."""
 
+import jax
 import numpy as np
 import pytest
 
 from expocm_jax import layers
 
+RNG = np.random.default_rng(2)
 IMAGES = np.random.default_rng(0).random((2, 12, 18, 5), np.float32)
 
 
@@ -26,3 +28,24 @@ def test_unfold_is_its_inverse(patch):
   image = layers.unfold(coarse, patch)
   assert image.shape == (2, 4 * patch, 6 * patch, 3)
   np.testing.assert_array_equal(layers.fold(image, patch), coarse)
+
+
+def test_a_tone_curve_joins_its_knots_and_depends_on_the_statistics_alone():
+  statistics = RNG.dirichlet(np.ones(8), (2, 6)).astype(np.float32)
+  curve = layers.ToneCurve(features=6, knots=5)
+  start = curve.init(jax.random.key(0), IMAGES[..., :3], statistics)
+  draw = lambda p: np.asarray(RNG.standard_normal(p.shape), np.float32)
+  params = jax.tree.map(draw, start)
+  got = np.asarray(curve.apply(params, IMAGES[..., :3], statistics))
+  knots = np.broadcast_to(np.linspace(0, 1, 5, dtype=np.float32)[None, :, None, None], (2, 5, 1, 3))
+  heights = np.asarray(curve.apply(params, knots, statistics))[:, :, 0]
+  assert np.abs(heights[0] - heights[1]).min() > 1e-4  # two photos, two curves
+  for photo in range(2):
+    for channel in range(3):
+      expected = np.interp(
+        IMAGES[photo, ..., channel], np.linspace(0, 1, 5), heights[photo, :, channel]
+      )
+      np.testing.assert_allclose(got[photo, ..., channel], expected, atol=1e-5)
+  # The last layer starts at zero, so there is no curve at first.
+  last = max(start["params"])
+  np.testing.assert_array_equal(start["params"][last]["kernel"], 0)

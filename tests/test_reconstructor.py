@@ -61,10 +61,17 @@ def test_tiled_equals_untiled(small, untiled, steps):
 
 def test_a_pixel_reaches_far_but_not_beyond_the_halo(small):
   changed = LDR.copy()
-  changed[38, 65] = 0.5 - 0.2 * (LDR[38, 65] - 0.5)  # inside the range: same percentiles
+  changed[38, 65:67] = LDR[38, 66:64:-1]  # two change places: same statistics of the photo
   row, column = np.nonzero(np.abs(small(changed) - small(LDR)).max(-1))
   distance = np.maximum(np.abs(row - 38), np.abs(column - 65)).max()
-  assert 8 < distance <= small.method.receptive_radius
+  assert 8 < distance <= small.method.receptive_radius + 1
+
+
+def test_the_tone_curve_is_that_of_the_whole_photo(small):
+  changed = LDR.copy()
+  changed[:9] **= 0.5  # brighter mid-tones at the top: same percentiles, up to the noise
+  far = slice(9 + small.method.receptive_radius, None)
+  assert (small(changed)[far] != small(LDR)[far]).mean() > 0.2  # the others lie at 0 or 16
 
 
 def test_codes_and_floats_give_the_same(small):

@@ -50,16 +50,17 @@ def test_round_trip(saved):
   assert [file.name for file in path.parent.iterdir()] == [path.name]  # no temporary file left
 
 
-def test_weights_from_before_patch(tmp_path):
+def test_older_weights_lack_the_later_fields(tmp_path):
   config = default.get_config()
-  config.model.update(base_width=4, blocks=1, time_features=4, patch=1)
+  config.model.update(base_width=4, blocks=1, time_features=4, patch=1, tone_bins=0)
   params = Method.from_config(config).init_params(jax.random.key(0))
   with config.unlocked():
-    del config.model.patch
+    del config.model.patch, config.model.tone_bins
   weights.save_weights(tmp_path / "old.safetensors", params, config)
   loaded_config, loaded, _ = weights.load_weights(tmp_path / "old.safetensors")
   jax.tree.map(np.testing.assert_array_equal, loaded, params)
-  assert Method.from_config(loaded_config).network.patch == 1
+  network = Method.from_config(loaded_config).network
+  assert network.patch == 1 and network.tone_bins == 0
 
 
 def test_file_is_plain_safetensors(saved):
