@@ -53,7 +53,7 @@ LIMITS = {  # least and most, both allowed
   "consistency.lpips_share": (0, 1),
   "model.base_width": (1, ANY),
   "model.blocks": (1, ANY),
-  "model.tone_bins": (0, 4096),
+  "model.tone_bins": (0, 256),
   "model.patch": (1, 4),
   "model.time_features": (2, ANY),
   "optim.peak_lr": (ABOVE_0, ANY),
@@ -98,6 +98,8 @@ def check_numbers(config: ConfigDict) -> None:
   if not multipliers or min(multipliers) < 1:
     raise UserError(f"config.model.multipliers={multipliers}: must be whole numbers of at least 1; "
                     "give one a level, such as (1, 2, 4, 4)")  # fmt: skip
+  if config.model.tone_bins == 1:
+    raise UserError("config.model.tone_bins=1: a curve needs 2 bins or more; use 48, or 0 for none")
   patch = config.model.patch
   if tiling.TILE_SIZES[0] % unet.stride(multipliers, patch):
     raise UserError(f"config.model.patch={patch}: times 2 a level it must divide the smallest "

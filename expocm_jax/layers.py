@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from expocm_jax.tone_statistics import hat_weights
+from expocm_jax.tone_statistics import tone_curve
 
 EPSILON = 1e-5
 CURVE_SCALE = 0.3  # of a tone curve: one step of Adam moves it by a few thousandths
@@ -90,17 +90,24 @@ class ToneCurve(nn.Module):
   knots: int = 17
 
   @nn.compact
-  def __call__(self, y: jax.Array, statistics: jax.Array) -> jax.Array:
-    """[B, H, W, 3] in [0, 1], [B, 6, bins] -> [B, H, W, 3], to be added to y; zero at first."""
-    shares, differences = jnp.split(statistics, 2, axis=1)
-    # Most bins hold a few percent, most differences are a tenth: both come to about one.
+  def __call__(self, y: jax.Array, tone: jax.Array) -> jax.Array:
+    """The curves' values, zero at first.
+
+    Args:
+      y: [B, H, W, 3] in [0, 1].
+      tone: [B, 6, bins], `tone_statistics` of the whole photos.
+
+    Returns:
+      [B, H, W, 3], to be added to the network's output, which is about x0 - y.
+    """
+    shares, differences = jnp.split(tone, 2, axis=1)
+    # Of some fifty bins most hold a few percent, most differences are a tenth: about one, both.
     hidden = jnp.concatenate([0.5 * jnp.log(shares + 1e-3) + 2.5, 10.0 * differences], axis=1)
     hidden = hidden.reshape(hidden.shape[0], -1)
     for _ in range(2):
       hidden = nn.silu(nn.Dense(self.features, kernel_init=spread)(hidden))
     heights = nn.Dense(3 * self.knots, kernel_init=nn.initializers.zeros)(hidden)
-    heights = CURVE_SCALE * heights.reshape(-1, 1, 1, 3, self.knots)
-    return jnp.sum(heights * hat_weights(y, self.knots), axis=-1)
+    return tone_curve(y, CURVE_SCALE * heights.reshape(-1, 3, self.knots))
 
 
 class ResidualBlock(nn.Module):

@@ -45,7 +45,7 @@ class Condition(NamedTuple):
   """What the network is told of the photo."""
 
   y: jax.Array  # [B, H, W, 3], the LDR, or a part of it, in the domain of x0
-  statistics: jax.Array  # [B, 6, bins], `tone_statistics` of the whole photo
+  tone: jax.Array  # [B, 6, bins], `tone_statistics` of the whole photo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Method:
     return self.fields(y, MASK_VARIANTS[self.variant](exposure))
 
   def denoise(self, params: dict, x_t: jax.Array, t: jax.Array, condition: Condition) -> jax.Array:
-    """f(x_t, t, y): the estimate of x0, [B, H, W, 3]; t is [B]."""
+    """f(x_t, t, y), y being the condition's: the estimate of x0, [B, H, W, 3]; t is [B]."""
     output = self.network.apply({"params": params}, x_t, t, *condition)
     return consistency.consistency_function(output, x_t, t, condition.y, delta=self.delta)
 

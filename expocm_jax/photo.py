@@ -14,31 +14,44 @@ from expocm_jax.masks import ExposureLevels
 from expocm_jax.method import Method
 from expocm_jax.tone_statistics import assemble, hat_weights
 
-BAND = 2**22  # pixels
+BAND = 2**20  # pixels; converted and counted, each takes some 60 bytes
 
 
-class Statistics(NamedTuple):
+class PhotoStatistics(NamedTuple):
   """What tiles need to know of the photo they are cut from."""
 
   levels: ExposureLevels  # [1, 1, 1, 1] each
   tone: Array  # [1, 6, bins]
 
 
-def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> Statistics:
-  """Those of a photo [H, W, 3], `checked`, as `masks.exposure_levels` and `Method.condition`.
+def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> PhotoStatistics:
+  """The statistics of a photo [H, W, 3] that is `checked`.
 
-  Beside the image and `band` pixels of it only its luminance takes memory. Floats are counted in
-  steps of 16 bits.
+  They are those of `masks.exposure_levels` and `Method.condition`, but beside the photo and `band`
+  pixels of it only its luminance takes memory.
   """
+  return PhotoStatistics(_levels(ldr, method, band), _tone(ldr, method, band))
+
+
+def _levels(ldr: np.ndarray, method: Method, band: int) -> ExposureLevels:
   luminance = np.empty(ldr.shape[:2], np.float32)
+  for rows in _bands(ldr, band):
+    luminance[rows] = color.luminance(as_float(ldr[rows]))[..., 0]
+  low, high = np.percentile(luminance, [method.q_lo, method.q_hi], overwrite_input=True)
+  return ExposureLevels(*(np.full((1, 1, 1, 1), level, np.float32) for level in (low, high)))
+
+
+def _tone(ldr: np.ndarray, method: Method, band: int) -> Array:
+  """By counting values; floats in steps of 16 bits."""
+  if not method.network.tone_bins:
+    return np.zeros((1, 6, 0), np.float32)
   integers = np.issubdtype(ldr.dtype, np.integer)
   most = np.iinfo(ldr.dtype).max if integers else 2**16 - 1
   ramp = np.arange(most + 1, dtype=np.float32)[:, None] / np.float32(most)
   y = np.asarray(method.encode_ldr(np.repeat(ramp, 3, axis=1)))[:, 0]
   counts, counts_of_largest, differences = (np.zeros((n, most + 1)) for n in (3, 1, 3))
   for rows in _bands(ldr, band):
-    luminance[rows] = color.luminance(as_float(ldr[rows]))[..., 0]
-    steps = ldr[rows] if integers else np.rint(ldr[rows] * np.float32(most)).astype(np.uint16)
+    steps = ldr[rows] if integers else np.rint(as_float(ldr[rows]) * most).astype(np.uint16)
     steps = steps.reshape(-1, 3)
     largest = steps.max(axis=-1)
     counts_of_largest += np.bincount(largest, minlength=most + 1)
@@ -46,12 +59,10 @@ def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> Statisti
       counts[channel] += np.bincount(values, minlength=most + 1)
       below = y[largest] - y[values]
       differences[channel] += np.bincount(largest, weights=below, minlength=most + 1)
-  bins = np.asarray(hat_weights(y, method.network.tone_bins), np.float64)
+  weights = np.asarray(hat_weights(y, method.network.tone_bins), np.float64)
   sums = (counts, counts_of_largest, differences)
-  tone = assemble(*((n @ bins / luminance.size).astype(np.float32)[None] for n in sums))
-  low, high = np.percentile(luminance, [method.q_lo, method.q_hi], overwrite_input=True)
-  levels = (np.full((1, 1, 1, 1), level, np.float32) for level in (low, high))
-  return Statistics(ExposureLevels(*levels), tone)
+  pixels = ldr.shape[0] * ldr.shape[1]
+  return assemble(*((n @ weights / pixels).astype(np.float32)[None] for n in sums))
 
 
 def _bands(ldr: np.ndarray, pixels: int) -> Iterator[slice]:

@@ -144,7 +144,7 @@ class Reconstructor:
     corner: tuple[int, int],
     *,
     layout: tiling.Layout,
-    statistics: photo.Statistics,
+    statistics: photo.PhotoStatistics,
     keys: list[Array],
     times: tuple[float, ...],
   ):
@@ -175,7 +175,7 @@ def _step(
   x: Array,
   t: Array,
   ldr: Array,
-  statistics: photo.Statistics,
+  statistics: photo.PhotoStatistics,
   key: Array,
   origin: Array,
 ) -> Array:

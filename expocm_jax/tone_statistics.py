@@ -1,11 +1,12 @@
-"""Tone statistics: what a whole photo says about its camera's response.
+"""Tone statistics: what a whole photo says about its camera's response; and the curve.
 
 A camera has one response for all pixels of a photo. A window of an image knows only a few of them;
 these statistics, taken of the whole photo once, know all, and they are 6 x bins numbers whatever
 its size: how often each level occurs in each channel, and how colourful pixels of each level are.
 Both depend on the response and little on the scale of what is seen.
 
-y is [..., H, W, 3] in [0, 1], the photo in the network's domain; levels are even steps over [0, 1].
+y is the photo in the network's domain, [0, 1]; levels are even steps over [0, 1]. In training a
+crop of a pair counts as a whole photo; the camera model's photos are whole.
 """
 
 import jax
@@ -29,15 +30,17 @@ def hat_weights(x: jax.Array, knots: int) -> jax.Array:
 
 
 def tone_statistics(y: jax.Array, bins: int) -> jax.Array:
-  """Statistics of whole photos: [..., H, W, 3] -> [..., 6, bins]; rows as of `assemble`."""
-  pixels = (-4, -3)
-  largest = jnp.max(y, axis=-1, keepdims=True)
-  near = hat_weights(largest, bins)  # [..., H, W, 1, bins]
-  return assemble(
-    jnp.mean(hat_weights(y, bins), axis=pixels),
-    jnp.mean(near, axis=pixels),
-    jnp.mean(near * (largest - y)[..., None], axis=pixels),
-  )
+  """Statistics of whole photos: [B, H, W, 3] -> [B, 6, bins]; rows as of `assemble`."""
+
+  def add(sums, row):  # one row at a time, or the weights of all pixels would lie in memory
+    largest = jnp.max(row, axis=-1, keepdims=True)
+    near = hat_weights(largest, bins)  # [B, W, 1, bins]
+    terms = (hat_weights(row, bins), near, near * (largest - row)[..., None])
+    return jax.tree.map(lambda total, term: total + jnp.sum(term, axis=1), sums, terms), None
+
+  start = tuple(jnp.zeros((y.shape[0], channels, bins), y.dtype) for channels in (3, 1, 3))
+  sums, _ = jax.lax.scan(add, start, jnp.moveaxis(y, 1, 0))
+  return assemble(*(total / (y.shape[1] * y.shape[2]) for total in sums))
 
 
 def assemble(shares: jax.Array, shares_of_largest: jax.Array, differences: jax.Array) -> jax.Array:
@@ -53,3 +56,22 @@ def assemble(shares: jax.Array, shares_of_largest: jax.Array, differences: jax.A
     average over the pixels whose largest channel is near the level.
   """
   return jnp.concatenate([shares, differences / (shares_of_largest + FLOOR)], axis=-2)
+
+
+def tone_curve(y: jax.Array, heights: jax.Array) -> jax.Array:
+  """The curve of each channel that joins `heights` at even knots over [0, 1], at the values y.
+
+  Args:
+    y: [B, H, W, C] in [0, 1].
+    heights: [B, C, knots].
+  """
+  places = y * (heights.shape[-1] - 1)
+
+  @jax.checkpoint  # or the gradient would keep the weights of all knots in memory
+  def add(curve, knot):
+    place, height = knot
+    weight = jnp.clip(1.0 - jnp.abs(places - place), 0.0, 1.0)
+    return curve + height[:, None, None] * weight, None
+
+  knots = jnp.arange(heights.shape[-1], dtype=y.dtype)
+  return jax.lax.scan(add, jnp.zeros_like(y), (knots, jnp.moveaxis(heights, -1, 0)))[0]

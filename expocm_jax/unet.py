@@ -40,16 +40,14 @@ class UNet(nn.Module):
   tone_bins: int = 0
 
   @nn.compact
-  def __call__(
-    self, x_t: jax.Array, t: jax.Array, y: jax.Array, statistics: jax.Array
-  ) -> jax.Array:
+  def __call__(self, x_t: jax.Array, t: jax.Array, y: jax.Array, tone: jax.Array) -> jax.Array:
     """The network's output, [B, H, W, 3] float32.
 
     Args:
       x_t: [B, H, W, 3], the state; H and W divisible by `stride`.
       t: [B], its time.
       y: [B, H, W, 3] in [0, 1], the photo or a part of it.
-      statistics: [B, 6, tone_bins], `tone_statistics` of the whole photo.
+      tone: [B, 6, tone_bins], `tone_statistics` of the whole photo.
     """
     widths = [self.base_width * m for m in self.multipliers]
     embedding = TimeEmbedding(self.time_features)(t)
@@ -74,7 +72,7 @@ class UNet(nn.Module):
     # The last layer starts at zero: an untrained model returns the linearised LDR.
     output = conv(3 * self.patch**2, dtype=jnp.float32, zero=True)(h.astype(jnp.float32))
     output = unfold(output, self.patch)
-    return output + ToneCurve()(y, statistics) if self.tone_bins else output
+    return output + ToneCurve()(y, tone) if self.tone_bins else output
 
 
 def create(
@@ -87,7 +85,7 @@ def create(
   patch: int = 1,
   tone_bins: int = 0,
 ) -> UNet:
-  """The network of `config.model`, whose fields are the arguments; older weights lack the last."""
+  """The network with the fields of `config.model`; older weights lack `patch` or `tone_bins`."""
   return UNet(
     base_width, tuple(multipliers), blocks, time_features, jnp.dtype(dtype), patch, tone_bins
   )
@@ -97,8 +95,8 @@ def init_params(network: UNet, key: jax.Array) -> dict:
   """Fresh float32 parameters, a nested dict of arrays."""
   size = stride(network.multipliers, network.patch)
   image = jnp.zeros((1, size, size, 3))
-  statistics = jnp.zeros((1, 6, network.tone_bins))
-  params = network.init(key, image, jnp.zeros((1,)), image, statistics)["params"]
+  tone = jnp.zeros((1, 6, network.tone_bins))
+  params = network.init(key, image, jnp.zeros((1,)), image, tone)["params"]
   flat, unflatten = jax.flatten_util.ravel_pytree(params)
   noise = unflatten(jax.random.normal(key, flat.shape))
   # Kernels alone hold a spread (`layers.spread`); norms and biases start at ones and zeros.

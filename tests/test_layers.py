@@ -46,6 +46,5 @@ def test_a_tone_curve_joins_its_knots_and_depends_on_the_statistics_alone():
         IMAGES[photo, ..., channel], np.linspace(0, 1, 5), heights[photo, :, channel]
       )
       np.testing.assert_allclose(got[photo, ..., channel], expected, atol=1e-5)
-  # The last layer starts at zero, so there is no curve at first.
-  last = max(start["params"])
-  np.testing.assert_array_equal(start["params"][last]["kernel"], 0)
+  at_first = curve.apply(start, IMAGES[..., :3], statistics)
+  np.testing.assert_array_equal(at_first, 0)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from expocm_jax.tone_statistics import hat_weights, tone_statistics
+from expocm_jax.tone_statistics import hat_weights, tone_curve, tone_statistics
 
 statistics = jax.jit(tone_statistics, static_argnums=1)
 PHOTOS = np.random.default_rng(0).random((2, 11, 7, 3), np.float32)
@@ -61,3 +61,27 @@ def test_neither_size_nor_order_matters():
 
 def test_no_bins_give_no_statistics():
   assert jnp.shape(statistics(PHOTOS, 0)) == (2, 6, 0)
+
+
+def test_the_curve_and_its_gradient_are_those_of_its_definition():
+  heights = np.random.default_rng(1).normal(size=(2, 3, 9)).astype(np.float32)
+  definition = lambda h: jnp.sum(h[:, None, None] * hat_weights(PHOTOS, 9), axis=-1)
+  np.testing.assert_allclose(tone_curve(PHOTOS, heights), definition(heights), atol=1e-5)
+  squares = [
+    lambda h, f=f: jnp.sum(f(h) ** 2) for f in (lambda h: tone_curve(PHOTOS, h), definition)
+  ]
+  got, expected = (jax.jit(jax.grad(f))(heights) for f in squares)
+  np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_memory_is_a_few_times_that_of_the_photos():
+  """The weights of all pixels and levels at once would take 48 times the photos."""
+  photos = jax.ShapeDtypeStruct((4, 128, 128, 3), np.float32)
+  heights = jax.ShapeDtypeStruct((4, 3, 17), np.float32)
+  gradient = jax.grad(lambda h, y: jnp.sum(tone_curve(y, h) ** 2))
+  compiled = [
+    statistics.lower(photos, 48).compile(),
+    jax.jit(gradient).lower(heights, photos).compile(),
+  ]
+  for program in compiled:
+    assert program.memory_analysis().temp_size_in_bytes < 4 * 4 * np.prod(photos.shape)
