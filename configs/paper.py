@@ -5,10 +5,11 @@
 
 From the paper: batch, crops, 500k steps with one cosine from 5e-5 to 1e-7, AdamW (0.9, 0.999),
 L2 distance, EMA target, three regions, masks, no tone curve, and the kappas of ELC, whose chroma
-weight is as printed. The paper leaves open, and `default.py` or this file chooses: widths and number format of
-the network, noise levels, value domain, time steps, the rates of both EMAs, weight decay,
-gradient clipping and warm-up (none here), the gates of ELC, the weights of ELC and CT in phase
-II, and its length and learning rate (here the 500k steps are phase I, and 50k from 1e-5 follow).
+weight is as printed. The paper leaves open, and `default.py` or this file chooses: widths and
+number format of the network, noise levels, value domain, time steps, the rates of both EMAs,
+weight decay, gradient clipping and warm-up (none here), the gates of ELC, the weights of ELC and
+CT in phase II, and its length and learning rate (here the 500k steps are phase I, and 50k from
+1e-5 follow).
 
 Hardware: one GPU of 24 GB or more, days. Expected: not measured by us.
 """
