@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs import base, default, paper, small, smoke, tiny, tiny_wide
+from configs import base, default, paper, small, smoke, tiny
 from expocm_jax import config_check
 from expocm_jax.config_check import LIMITS, check_numbers
 from expocm_jax.errors import UserError
@@ -48,7 +48,7 @@ def test_a_wrong_number_names_its_field(name):
   assert f"config.{name}={value}" in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("config", [default, paper, tiny, tiny_wide, small, base, smoke])
+@pytest.mark.parametrize("config", [default, paper, tiny, small, base, smoke])
 def test_the_configs_pass(config):
   check_numbers(config.get_config())
 
