@@ -146,11 +146,11 @@ class Method:
     return consistency.consistency_function(output, x_t, t, condition.y, delta=self.delta)
 
   def one_step(
-    self, params: dict, ldr: jax.Array, noise: jax.Array, exposure: ExposureMasks
+    self, params: dict, condition: Condition, noise: jax.Array, exposure: ExposureMasks
   ) -> jax.Array:
-    """One network call from x_1: the estimate of x0 of whole photos, [B, H, W, 3]."""
-    condition = self.condition(ldr)
-    return self.restart(params, condition.y, condition, noise, jnp.ones(ldr.shape[0]), exposure)
+    """One network call from x_1: the estimate of x0, [B, H, W, 3]."""
+    y = condition.y
+    return self.restart(params, y, condition, noise, jnp.ones(y.shape[0]), exposure)
 
   def restart(
     self,

@@ -100,7 +100,7 @@ def _programs(method: Method) -> dict[str, Callable]:
 
   def one_step(params: dict, ldr: jax.Array) -> jax.Array:
     noise = jax.random.normal(jax.random.key(0), ldr.shape)
-    return method.decode(method.one_step(params, ldr, noise, method.masks(ldr)))
+    return method.decode(method.one_step(params, method.condition(ldr), noise, method.masks(ldr)))
 
   def sampler(steps: int, eta: float) -> Callable:
     def draw(params: dict, ldr: jax.Array) -> jax.Array:

@@ -110,7 +110,7 @@ def make_loss(
       ct = (1.0 - share) * ct + share * jnp.mean(_lpips(perceptual, estimate, target))
     if phase == 1:
       return ct, {"loss": ct, "ct": ct}
-    x0_hat = method.one_step(params, ldr, noise, masks)
+    x0_hat = method.one_step(params, condition, noise, masks)
     target_lab = losses.display_lab(x0)
     weights = weigh(ldr, masks, target_lab)
     elc = jnp.mean(

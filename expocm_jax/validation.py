@@ -98,7 +98,8 @@ def make_compare(method: Method) -> Callable:
     if method.objective == "diffusion":
       estimate = method.sample(params, ldr, key, **DIFFUSION)
     else:
-      estimate = method.one_step(params, ldr, jax.random.normal(key, ldr.shape), masks)
+      noise = jax.random.normal(key, ldr.shape)
+      estimate = method.one_step(params, method.condition(ldr), noise, masks)
     output = method.decode(estimate)
     images = {"output": output, "input": color.srgb_to_linear(ldr)}
     scores = {

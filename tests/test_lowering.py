@@ -38,7 +38,7 @@ def test_one_step_inference_lowers():
   _, _, method, state = lowered("float32")
 
   def infer(params, ldr, noise):
-    return method.decode(method.one_step(params, ldr, noise, method.masks(ldr)))
+    return method.decode(method.one_step(params, method.condition(ldr), noise, method.masks(ldr)))
 
   exported = jax.export.export(jax.jit(infer), platforms=PLATFORMS)(
     state.ema_params, IMAGES, IMAGES

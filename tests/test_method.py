@@ -38,7 +38,7 @@ def mu_law64(x):
 
 def test_an_untrained_network_returns_the_linearised_ldr():
   method = make()
-  start = jax.jit(lambda p: method.one_step(p, LDR, NOISE, method.masks(LDR)))
+  start = jax.jit(lambda p: method.one_step(p, method.condition(LDR), NOISE, method.masks(LDR)))
   got = np.asarray(start(method.init_params(jax.random.key(0))))
   y = mu_law64(linearised64(LDR) / 16)
   # What is left of the noise is c_skip(1) = 1/401 of x_1 - y, and |x_1 - y| < 1 + 0.6 |noise|.

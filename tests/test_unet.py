@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("quick_compiles")
 RNG = np.random.default_rng(0)
 X, Y = (RNG.random((2, 96, 96, 3), np.float32) for _ in range(2))
 T = np.float32([0.3, 0.9])
-STATISTICS = RNG.dirichlet(np.ones(48), (2, 6)).astype(np.float32)
+TONE = RNG.dirichlet(np.ones(48), (2, 6)).astype(np.float32)
 
 
 @functools.cache
@@ -22,7 +22,7 @@ def network(*, patch):
   """(function of x_t and y; stride; bound on the radius), its parameters random."""
   config = small_network.config(patch=patch)
   params, net = small_network.params(config), Method.from_config(config).network
-  call = jax.jit(lambda x_t, y: net.apply({"params": params}, x_t, T, y, STATISTICS))
+  call = jax.jit(lambda x_t, y: net.apply({"params": params}, x_t, T, y, TONE))
   run = lambda *images: np.asarray(call(*images))
   return run, unet.stride((1, 2), patch), unet.receptive_radius((1, 2), 1, patch)
 
