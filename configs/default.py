@@ -81,6 +81,7 @@ def get_config() -> ConfigDict:
   model.blocks = 2                # residual blocks a level
   model.time_features = 32        # sines and cosines of the positional encoding of t
   model.tone_bins = 48            # of the statistics for a photo's tone curve [C]; 0 = no curve [P]
+  model.tone_cells = 32           # a side of the photo, for a grid of curves [C]; 0 = no grid [P]
   model.patch = 1                 # side of the squares folded into channels; 1 = none [P]
   model.dtype = "bfloat16"        # of the activations: "float32", "bfloat16"
 

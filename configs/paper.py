@@ -3,10 +3,10 @@
     python main.py --mode=train --config=configs/paper.py --workdir=runs/paper \
         --config.data.source=pairs --config.data.root=PATH_TO_PAIRS
 
-From the paper: batch, crops, 500k steps with one cosine from 5e-5 to 1e-7, AdamW (0.9, 0.999),
-L2 distance, EMA target, three regions, masks, no tone curve, and the kappas of ELC, whose chroma
-weight is as printed. The paper leaves open, and `default.py` or this file chooses: widths and
-number format of the network, noise levels, value domain, time steps, the rates of both EMAs,
+From the paper: batch, crops, 500k steps with one cosine from 5e-5 to 1e-7, AdamW (0.9, 0.999), L2
+distance, EMA target, three regions, masks, no tone curve or grid, and the kappas of ELC, whose
+chroma weight is as printed. The paper leaves open, and `default.py` or this file chooses: widths
+and number format of the network, noise levels, value domain, time steps, the rates of both EMAs,
 weight decay, gradient clipping and warm-up (none here), the gates of ELC, the weights of ELC and
 CT in phase II, and its length and learning rate (here the 500k steps are phase I, and 50k from
 1e-5 follow).
@@ -28,6 +28,7 @@ def get_config() -> ConfigDict:
   config.masks.gate = 0.0
   config.model.base_width = 96
   config.model.tone_bins = 0
+  config.model.tone_cells = 0
   config.optim.peak_lr = 5e-5
   config.optim.final_lr = 1e-7
   config.optim.warmup_steps = 0

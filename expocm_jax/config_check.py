@@ -54,6 +54,7 @@ LIMITS = {  # least and most, both allowed
   "model.base_width": (1, ANY),
   "model.blocks": (1, ANY),
   "model.tone_bins": (0, 256),
+  "model.tone_cells": (0, 256),
   "model.patch": (1, 4),
   "model.time_features": (2, ANY),
   "optim.peak_lr": (ABOVE_0, ANY),
@@ -100,6 +101,9 @@ def check_numbers(config: ConfigDict) -> None:
                     "give one a level, such as (1, 2, 4, 4)")  # fmt: skip
   if config.model.tone_bins == 1:
     raise UserError("config.model.tone_bins=1: a curve needs 2 bins or more; use 48, or 0 for none")
+  if config.model.tone_cells % 4:
+    raise UserError(f"config.model.tone_cells={config.model.tone_cells}: must be divisible by 4, "
+                    "as the grid is halved twice; use 32, or 0 for none")  # fmt: skip
   patch = config.model.patch
   if tiling.TILE_SIZES[0] % unet.stride(multipliers, patch):
     raise UserError(f"config.model.patch={patch}: times 2 a level it must divide the smallest "

@@ -9,10 +9,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from expocm_jax.photo_context import PhotoContext
+from expocm_jax.tone_grid import KNOTS, slice_grid
 from expocm_jax.tone_statistics import tone_curve
 
 EPSILON = 1e-5
-CURVE_SCALE = 0.3  # of a tone curve: one step of Adam moves it by a few thousandths
+CURVE_SCALE = 0.3  # of tone curves: one step of Adam moves them by a few thousandths
 
 
 def spread(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
@@ -108,6 +110,45 @@ class ToneCurve(nn.Module):
       hidden = nn.silu(nn.Dense(self.features, kernel_init=spread)(hidden))
     heights = nn.Dense(3 * self.knots, kernel_init=nn.initializers.zeros)(hidden)
     return tone_curve(y, CURVE_SCALE * heights.reshape(-1, 3, self.knots))
+
+
+class ToneGrid(nn.Module):
+  """A curve for each channel and place of a photo, chosen by the levels in all its cells.
+
+  A U-Net over the cells, of three sizes: half as many places as cells, and a quarter.
+  """
+
+  features: int  # of the finer grid; the coarser has twice as many
+  dtype: jnp.dtype
+
+  @nn.compact
+  def __call__(self, y: jax.Array, context: PhotoContext, embedding: jax.Array) -> jax.Array:
+    """The curves' values, zero at first.
+
+    Args:
+      y: [B, H, W, 3] in [0, white], a part of the photos.
+      context: of the photos; the cells along a side are divisible by four.
+      embedding: [B, features] of t.
+
+    Returns:
+      [B, H, W, 3], to be added to the network's output.
+    """
+    shares = context.cells
+    # What is up is often sky.
+    height = jnp.linspace(-1.0, 1.0, shares.shape[1])[None, :, None, None]
+    height = jnp.broadcast_to(height, (*shares.shape[:3], 1))
+    inputs = jnp.concatenate([2.0 * shares, jnp.ones_like(height), height], axis=-1)
+    fine = conv(self.features, dtype=self.dtype, stride=2)(inputs.astype(self.dtype))
+    fine = ResidualBlock(self.features, self.dtype)(fine, embedding)
+    h = conv(2 * self.features, dtype=self.dtype, stride=2)(fine)
+    for _ in range(3):
+      h = ResidualBlock(2 * self.features, self.dtype)(h, embedding)
+    h = conv(self.features, dtype=self.dtype)(upsample(h))
+    h = jnp.concatenate([h, fine], axis=-1)
+    h = ResidualBlock(self.features, self.dtype)(h, embedding)
+    h = nn.silu(ChannelNorm()(h)).astype(jnp.float32)
+    grid = CURVE_SCALE * conv(3 * len(KNOTS), dtype=jnp.float32, zero=True)(h)
+    return slice_grid(grid, y / context.white, context.rows, context.columns)
 
 
 class ResidualBlock(nn.Module):

@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from expocm_jax import consistency, diffusion, masks, tonemap, trajectories, unet
+from expocm_jax import consistency, diffusion, masks, photo_context, tonemap, trajectories, unet
 from expocm_jax.color import srgb_to_linear
 from expocm_jax.errors import UserError
 from expocm_jax.masks import ExposureLevels, ExposureMasks
-from expocm_jax.tone_statistics import tone_statistics
+from expocm_jax.photo_context import PhotoContext
 from expocm_jax.trajectories import BridgeFields
 
 MASK_VARIANTS: dict[str, Callable[[ExposureMasks], ExposureMasks]] = {
@@ -45,7 +45,7 @@ class Condition(NamedTuple):
   """What the network is told of the photo."""
 
   y: jax.Array  # [B, H, W, 3], the LDR, or a part of it, in the domain of x0
-  tone: jax.Array  # [B, 6, bins], `tone_statistics` of the whole photo
+  context: PhotoContext  # of the whole photo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,10 +119,16 @@ class Method:
       return ldr
     return tonemap.mu_law(srgb_to_linear(ldr) / self.headroom, mu=self.mu)
 
+  @property
+  def white(self) -> jax.Array:
+    """The y at which a photo clips, []."""
+    return self.encode_ldr(jnp.ones((1, 1, 3)))[0, 0, 0]
+
   def condition(self, ldr: jax.Array) -> Condition:
     """The condition that whole photos give."""
-    y = self.encode_ldr(ldr)
-    return Condition(y, tone_statistics(y, self.network.tone_bins))
+    y, network = self.encode_ldr(ldr), self.network
+    context = photo_context.whole(y, self.white, bins=network.tone_bins, cells=network.tone_cells)
+    return Condition(y, context)
 
   def decode(self, x0: jax.Array) -> jax.Array:
     """x0 -> relative radiance in [0, headroom]."""

@@ -12,6 +12,7 @@ from jax import Array
 from expocm_jax import color
 from expocm_jax.masks import ExposureLevels
 from expocm_jax.method import Method
+from expocm_jax.tone_grid import KNOTS, NEIGHBOURHOODS, cell_weights, level_weight
 from expocm_jax.tone_statistics import assemble, hat_weights
 
 BAND = 2**20  # pixels; converted and counted, each takes some 60 bytes
@@ -22,6 +23,7 @@ class PhotoStatistics(NamedTuple):
 
   levels: ExposureLevels  # [1, 1, 1, 1] each
   tone: Array  # [1, 6, bins]
+  cells: Array  # [1, n, n, 3 * knots]
 
 
 def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> PhotoStatistics:
@@ -30,7 +32,9 @@ def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> PhotoSta
   They are those of `masks.exposure_levels` and `Method.condition`, but beside the photo and `band`
   pixels of it only its luminance takes memory.
   """
-  return PhotoStatistics(_levels(ldr, method, band), _tone(ldr, method, band))
+  return PhotoStatistics(
+    _levels(ldr, method, band), _tone(ldr, method, band), _cells(ldr, method, band)
+  )
 
 
 def _levels(ldr: np.ndarray, method: Method, band: int) -> ExposureLevels:
@@ -42,27 +46,53 @@ def _levels(ldr: np.ndarray, method: Method, band: int) -> ExposureLevels:
 
 
 def _tone(ldr: np.ndarray, method: Method, band: int) -> Array:
-  """By counting values; floats in steps of 16 bits."""
+  """By counting values."""
   if not method.network.tone_bins:
     return np.zeros((1, 6, 0), np.float32)
-  integers = np.issubdtype(ldr.dtype, np.integer)
-  most = np.iinfo(ldr.dtype).max if integers else 2**16 - 1
-  ramp = np.arange(most + 1, dtype=np.float32)[:, None] / np.float32(most)
-  y = np.asarray(method.encode_ldr(np.repeat(ramp, 3, axis=1)))[:, 0]
-  counts, counts_of_largest, differences = (np.zeros((n, most + 1)) for n in (3, 1, 3))
+  y = _values(ldr, method)
+  counts, counts_of_largest, differences = (np.zeros((n, y.size)) for n in (3, 1, 3))
   for rows in _bands(ldr, band):
-    steps = ldr[rows] if integers else np.rint(as_float(ldr[rows]) * most).astype(np.uint16)
-    steps = steps.reshape(-1, 3)
+    steps = _steps(ldr[rows]).reshape(-1, 3)
     largest = steps.max(axis=-1)
-    counts_of_largest += np.bincount(largest, minlength=most + 1)
+    counts_of_largest += np.bincount(largest, minlength=y.size)
     for channel, values in enumerate(steps.T):
-      counts[channel] += np.bincount(values, minlength=most + 1)
+      counts[channel] += np.bincount(values, minlength=y.size)
       below = y[largest] - y[values]
-      differences[channel] += np.bincount(largest, weights=below, minlength=most + 1)
+      differences[channel] += np.bincount(largest, weights=below, minlength=y.size)
   weights = np.asarray(hat_weights(y, method.network.tone_bins), np.float64)
   sums = (counts, counts_of_largest, differences)
   pixels = ldr.shape[0] * ldr.shape[1]
   return assemble(*((n @ weights / pixels).astype(np.float32)[None] for n in sums))
+
+
+def _cells(ldr: np.ndarray, method: Method, band: int) -> Array:
+  cells = method.network.tone_cells
+  if not cells:
+    return np.zeros((1, 0, 0, 3 * len(KNOTS)), np.float32)
+  level = _values(ldr, method) / np.float32(method.white)
+  weights = np.stack([level_weight(level, near) for near in NEIGHBOURHOODS])  # [knots, steps]
+  down, across = (cell_weights(size, cells) for size in ldr.shape[:2])
+  sums = np.zeros((cells, cells, len(KNOTS), 3))
+  for rows in _bands(ldr, band):
+    steps = _steps(ldr[rows])
+    for channel in range(3):
+      for knot, weight in enumerate(weights):
+        sums[:, :, knot, channel] += down[:, rows] @ (weight[steps[..., channel]] @ across.T)
+  return sums.reshape(1, cells, cells, -1).astype(np.float32)
+
+
+def _steps(ldr: np.ndarray) -> np.ndarray:
+  """The integers of a checked image; floats in steps of 16 bits."""
+  if np.issubdtype(ldr.dtype, np.integer):
+    return ldr
+  return np.rint(as_float(ldr) * (2**16 - 1)).astype(np.uint16)
+
+
+def _values(ldr: np.ndarray, method: Method) -> np.ndarray:
+  """The y of each integer that `_steps` can give."""
+  most = np.iinfo(np.uint8 if ldr.dtype == np.uint8 else np.uint16).max
+  ramp = np.arange(most + 1, dtype=np.float32)[:, None] / np.float32(most)
+  return np.asarray(method.encode_ldr(np.repeat(ramp, 3, axis=1)))[:, 0]
 
 
 def _bands(ldr: np.ndarray, pixels: int) -> Iterator[slice]:

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from expocm_jax import photo, pretrained, schedules, tiling
 from expocm_jax.errors import UserError
 from expocm_jax.method import Condition, Method
+from expocm_jax.photo_context import PhotoContext
 
 IN_FLIGHT = 2  # windows on the device while the host prepares the next
 
@@ -150,6 +151,7 @@ class Reconstructor:
   ):
     """(hdr, std) of one tile, still being computed when this returns."""
     window = jax.device_put(photo.as_float(tiling.cut_window(ldr, corner, layout)))
+    place = tiling.window_places(ldr.shape[:2], corner, layout)
     origin = np.array(corner, np.int32) - np.int32(layout.halo)
     empty = np.zeros((*layout.tile, 3), np.float32)
     moments = _Moments(empty, empty, empty)
@@ -162,6 +164,7 @@ class Reconstructor:
           np.full(1, t, np.float32),
           window,
           statistics,
+          place,
           jax.random.fold_in(key, step),
           origin,
         )
@@ -176,6 +179,7 @@ def _step(
   t: Array,
   ldr: Array,
   statistics: photo.PhotoStatistics,
+  place: tuple[Array, Array],
   key: Array,
   origin: Array,
 ) -> Array:
@@ -183,7 +187,8 @@ def _step(
   ldr, x = ldr[None], x[None]
   noise = tiling.noise_window(key, origin, ldr.shape[1:3])[None]
   exposure = method.masks_from_levels(ldr, statistics.levels)
-  condition = Condition(method.encode_ldr(ldr), statistics.tone)
+  context = PhotoContext(statistics.tone, statistics.cells, method.white, *place)
+  condition = Condition(method.encode_ldr(ldr), context)
   return method.restart(params, x, condition, noise, t, exposure)[0]
 
 

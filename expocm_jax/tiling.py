@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from expocm_jax.tone_grid import pixel_places
+
 TILE_SIZES = (64, 128, 256, 512)  # few, so that few shapes are ever compiled
 
 
@@ -68,11 +70,25 @@ def reflect_indices(start: int, stop: int, size: int) -> np.ndarray:
 
 def cut_window(image: np.ndarray, corner: tuple[int, int], layout_: Layout) -> np.ndarray:
   """The window [rows, columns, C] of `image` [H, W, C] around the tile at `corner`."""
-  rows, columns = (
-    reflect_indices(first - layout_.halo, first + side + layout_.halo, size)
-    for first, side, size in zip(corner, layout_.tile, image.shape, strict=False)
-  )
-  return image[np.ix_(rows, columns)]
+  return image[np.ix_(*_window_indices(image.shape[:2], corner, layout_))]
+
+
+def window_places(
+  size: tuple[int, int], corner: tuple[int, int], layout_: Layout
+) -> tuple[np.ndarray, np.ndarray]:
+  """Where the rows and the columns of `cut_window` lie in an image of `size`: in (0, 1)."""
+  indices = _window_indices(size, corner, layout_)
+  return tuple(pixel_places(n)[index] for n, index in zip(size, indices, strict=True))
+
+
+def _window_indices(
+  size: tuple[int, int], corner: tuple[int, int], layout_: Layout
+) -> list[np.ndarray]:
+  """The image's rows, and its columns, that a window shows."""
+  return [
+    reflect_indices(first - layout_.halo, first + side + layout_.halo, n)
+    for first, side, n in zip(corner, layout_.tile, size, strict=True)
+  ]
 
 
 def noise_window(key: Array, origin: Array, shape: tuple[int, int]) -> Array:

@@ -5,16 +5,19 @@ import jax
 import jax.flatten_util
 import jax.numpy as jnp
 
+from expocm_jax import photo_context
 from expocm_jax.layers import (
   ChannelNorm,
   ResidualBlock,
   TimeEmbedding,
   ToneCurve,
+  ToneGrid,
   conv,
   fold,
   unfold,
   upsample,
 )
+from expocm_jax.photo_context import PhotoContext
 
 
 class UNet(nn.Module):
@@ -29,6 +32,7 @@ class UNet(nn.Module):
     patch: side in pixels of the squares that are folded into channels before the first layer, and
       unfolded after the last; 1 = none.
     tone_bins: of the statistics from which a tone curve of the whole photo comes; 0 = no curve.
+    tone_cells: along either side of the photo, from which a grid of curves comes; 0 = no grid.
   """
 
   base_width: int
@@ -38,16 +42,19 @@ class UNet(nn.Module):
   dtype: jnp.dtype
   patch: int = 1
   tone_bins: int = 0
+  tone_cells: int = 0
 
   @nn.compact
-  def __call__(self, x_t: jax.Array, t: jax.Array, y: jax.Array, tone: jax.Array) -> jax.Array:
+  def __call__(
+    self, x_t: jax.Array, t: jax.Array, y: jax.Array, context: PhotoContext
+  ) -> jax.Array:
     """The network's output, [B, H, W, 3] float32.
 
     Args:
       x_t: [B, H, W, 3], the state; H and W divisible by `stride`.
       t: [B], its time.
       y: [B, H, W, 3] in [0, 1], the photo or a part of it.
-      tone: [B, 6, tone_bins], `tone_statistics` of the whole photo.
+      context: of the whole photo, and where in it y lies.
     """
     widths = [self.base_width * m for m in self.multipliers]
     embedding = TimeEmbedding(self.time_features)(t)
@@ -72,7 +79,11 @@ class UNet(nn.Module):
     # The last layer starts at zero: an untrained model returns the linearised LDR.
     output = conv(3 * self.patch**2, dtype=jnp.float32, zero=True)(h.astype(jnp.float32))
     output = unfold(output, self.patch)
-    return output + ToneCurve()(y, tone) if self.tone_bins else output
+    if self.tone_bins:
+      output += ToneCurve()(y, context.tone)
+    if self.tone_cells:
+      output += ToneGrid(self.base_width, self.dtype)(y, context, embedding)
+    return output
 
 
 def create(
@@ -84,10 +95,12 @@ def create(
   dtype: str,
   patch: int = 1,
   tone_bins: int = 0,
+  tone_cells: int = 0,
 ) -> UNet:
-  """The network with the fields of `config.model`; older weights lack `patch` or `tone_bins`."""
+  """The network with the fields of `config.model`; older weights lack the last ones."""
+  kind = jnp.dtype(dtype)
   return UNet(
-    base_width, tuple(multipliers), blocks, time_features, jnp.dtype(dtype), patch, tone_bins
+    base_width, tuple(multipliers), blocks, time_features, kind, patch, tone_bins, tone_cells
   )
 
 
@@ -95,8 +108,9 @@ def init_params(network: UNet, key: jax.Array) -> dict:
   """Fresh float32 parameters, a nested dict of arrays."""
   size = stride(network.multipliers, network.patch)
   image = jnp.zeros((1, size, size, 3))
-  tone = jnp.zeros((1, 6, network.tone_bins))
-  params = network.init(key, image, jnp.zeros((1,)), image, tone)["params"]
+  bins, cells = network.tone_bins, network.tone_cells
+  context = photo_context.whole(image, jnp.ones(()), bins=bins, cells=cells)
+  params = network.init(key, image, jnp.zeros((1,)), image, context)["params"]
   flat, unflatten = jax.flatten_util.ravel_pytree(params)
   noise = unflatten(jax.random.normal(key, flat.shape))
   # Kernels alone hold a spread (`layers.spread`); norms and biases start at ones and zeros.

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 TIERS = [
   {"errors", "color", "tonemap", "masks", "trajectories", "consistency", "schedules", "losses",
    "metrics", "tiling", "image_io", "regions", "protocols", "crf_correction", "expansion",
-   "diffusion", "order_statistics", "tone_statistics"},
+   "diffusion", "order_statistics", "tone_statistics", "tone_grid", "photo_context"},
   {"layers", "unet", "lpips"},
   {"method", "sharding", "optim", "train_state", "train_step", "checkpointing", "metric_writer",
    "weights", "stop_signals", "saved_config", "pretrained", "config_check",

@@ -21,6 +21,7 @@ WRONG = {
   "model.multipliers": ((), "one a level"),
   "model.patch": (3, "use 1, 2 or 4"),
   "model.tone_bins": (1, "2 bins or more"),
+  "model.tone_cells": (30, "divisible by 4"),
   "optim.phase2_lr": (0.0, "above 0"),
   "train.phase1_steps": (-1, "at least 0"),
 }

@@ -1,10 +1,11 @@
-"""Squares of pixels folded into channels, and the tone curve of a photo."""
+"""Squares of pixels folded into channels, and the curves of a photo and of its places."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from expocm_jax import layers
+from expocm_jax import layers, photo_context
 
 RNG = np.random.default_rng(2)
 IMAGES = np.random.default_rng(0).random((2, 12, 18, 5), np.float32)
@@ -48,3 +49,23 @@ def test_a_tone_curve_joins_its_knots_and_depends_on_the_statistics_alone():
       np.testing.assert_allclose(got[photo, ..., channel], expected, atol=1e-5)
   at_first = curve.apply(start, IMAGES[..., :3], statistics)
   np.testing.assert_array_equal(at_first, 0)
+
+
+def test_a_tone_grid_has_a_curve_for_each_place_from_the_cells_of_the_whole_photo():
+  photos = RNG.random((2, 16, 16, 3), np.float32)
+  context = photo_context.whole(jnp.asarray(photos), jnp.float32(1), bins=0, cells=8)
+  grid, embedding = layers.ToneGrid(4, jnp.float32), np.ones((2, 4), np.float32)
+  start = jax.jit(grid.init)(jax.random.key(0), photos, context, embedding)
+  params = jax.tree.map(lambda p: np.asarray(RNG.standard_normal(p.shape), np.float32), start)
+  call = jax.jit(grid.apply)
+  np.testing.assert_array_equal(call(start, photos, context, embedding), 0)  # at first
+  flat = np.full_like(photos, 0.3)
+  got = np.asarray(call(params, flat, context, embedding))
+  assert np.ptp(got, axis=(1, 2)).min() > 1e-3  # one level, other values at other places
+  part = context._replace(rows=context.rows[5:9], columns=context.columns[12:])
+  inner = call(params, flat[:, 5:9, 12:], part, embedding)
+  np.testing.assert_allclose(inner, got[:, 5:9, 12:], atol=1e-5)
+  changed = context._replace(cells=context.cells.at[0, 7, 7].set(0.0))
+  after = np.asarray(call(params, flat, changed, embedding))
+  assert (after[0] != got[0]).all()  # what lies in one corner is known in the other
+  np.testing.assert_array_equal(after[1], got[1])

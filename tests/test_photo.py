@@ -11,7 +11,7 @@ from expocm_jax.method import Method
 
 METHOD = Method.from_config(small_network.config())
 DISPLAY = dataclasses.replace(METHOD, ldr_domain="display")
-PLAIN = Method.from_config(small_network.config(tone_bins=0))
+PLAIN = Method.from_config(small_network.config(tone_bins=0, tone_cells=0))
 LDR = small_network.photo()
 
 
@@ -23,11 +23,12 @@ def test_as_on_the_device(dtype, method):
     ldr = np.rint(LDR * np.iinfo(dtype).max).astype(dtype)
   whole = photo.as_float(ldr)[None]
   levels = masks.exposure_levels(whole, q_lo=method.q_lo, q_hi=method.q_hi)
-  tone = method.condition(whole).tone
+  context = method.condition(whole).context
   for band in (1000, photo.BAND):  # seven rows at a time, and all
     got = photo.statistics(ldr, method, band=band)
     np.testing.assert_allclose(got.levels, levels, atol=1e-6)
-    np.testing.assert_allclose(got.tone, tone, atol=2e-5)
+    np.testing.assert_allclose(got.tone, context.tone, atol=2e-5)
+    np.testing.assert_allclose(got.cells, context.cells, atol=1e-4)
 
 
 @pytest.mark.parametrize("level", [0, 255])

@@ -3,18 +3,19 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_network
 
-from expocm_jax import unet
+from expocm_jax import photo_context, unet
 from expocm_jax.method import Method
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 RNG = np.random.default_rng(0)
 X, Y = (RNG.random((2, 96, 96, 3), np.float32) for _ in range(2))
 T = np.float32([0.3, 0.9])
-TONE = RNG.dirichlet(np.ones(48), (2, 6)).astype(np.float32)
+CONTEXT = photo_context.whole(jnp.asarray(Y), jnp.float32(1), bins=48, cells=32)
 
 
 @functools.cache
@@ -22,7 +23,14 @@ def network(*, patch):
   """(function of x_t and y; stride; bound on the radius), its parameters random."""
   config = small_network.config(patch=patch)
   params, net = small_network.params(config), Method.from_config(config).network
-  call = jax.jit(lambda x_t, y: net.apply({"params": params}, x_t, T, y, TONE))
+
+  @jax.jit
+  def call(x_t, y):
+    context = CONTEXT._replace(
+      rows=CONTEXT.rows[: y.shape[1]], columns=CONTEXT.columns[: y.shape[2]]
+    )
+    return net.apply({"params": params}, x_t, T, y, context)
+
   run = lambda *images: np.asarray(call(*images))
   return run, unet.stride((1, 2), patch), unet.receptive_radius((1, 2), 1, patch)
 

@@ -52,15 +52,15 @@ def test_round_trip(saved):
 
 def test_older_weights_lack_the_later_fields(tmp_path):
   config = default.get_config()
-  config.model.update(base_width=4, blocks=1, time_features=4, patch=1, tone_bins=0)
+  config.model.update(base_width=4, blocks=1, time_features=4, patch=1, tone_bins=0, tone_cells=0)
   params = Method.from_config(config).init_params(jax.random.key(0))
   with config.unlocked():
-    del config.model.patch, config.model.tone_bins
+    del config.model.patch, config.model.tone_bins, config.model.tone_cells
   weights.save_weights(tmp_path / "old.safetensors", params, config)
   loaded_config, loaded, _ = weights.load_weights(tmp_path / "old.safetensors")
   jax.tree.map(np.testing.assert_array_equal, loaded, params)
   network = Method.from_config(loaded_config).network
-  assert network.patch == 1 and network.tone_bins == 0
+  assert network.patch == 1 and network.tone_bins == network.tone_cells == 0
 
 
 def test_file_is_plain_safetensors(saved):
