@@ -50,7 +50,8 @@ def get_config() -> ConfigDict:
   consistency.target = "ema"      # "ema" [P], "stop_gradient"
   consistency.target_decay = 0.95  # EMA rate of the target's weights at n_start steps [C]
   consistency.anchor_fraction = 0.5  # share of a batch supervised at t = 1 [C]
-  consistency.distance = "pseudo_huber"  # "l2" [P], "charbonnier", "pseudo_huber"
+  consistency.distance = "regional_huber"  # "l2" [P], "charbonnier", "pseudo_huber" [C]
+  consistency.region_shares = (0.2, 0.2, 0.6)  # of over-, under-, well exposed in it [C]
   consistency.lpips_share = 0.0   # of LPIPS in the distance; 0.5 in CTMSR [C]
   consistency.lpips = "vgg"       # network of LPIPS: "alex", "vgg" [C]
 

@@ -95,6 +95,10 @@ def check_numbers(config: ConfigDict) -> None:
   if config.masks.q_lo >= config.masks.q_hi:
     raise UserError(f"config.masks.q_lo={config.masks.q_lo}: must be below "
                     f"config.masks.q_hi={config.masks.q_hi}")  # fmt: skip
+  shares = config.consistency.region_shares
+  if len(shares) != 3 or min(shares) < 0 or not 0 < sum(shares) < math.inf:
+    raise UserError(f"config.consistency.region_shares={shares}: must be three numbers of at least "
+                    "0, not all of them 0: over-, under- and well exposed")  # fmt: skip
   multipliers = config.model.multipliers
   if not multipliers or min(multipliers) < 1:
     raise UserError(f"config.model.multipliers={multipliers}: must be whole numbers of at least 1; "

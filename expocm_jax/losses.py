@@ -4,6 +4,7 @@ Contract: images are [..., H, W, 3] in the network's domain (mu-law, [0, 1]); ev
 scalar per image, [...].
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import chex
@@ -14,6 +15,7 @@ from expocm_jax.color import chroma, luminance, srgb_to_lab
 from expocm_jax.masks import ExposureMasks
 
 IMAGE_AXES = (-3, -2, -1)
+HUBER_C = 0.00054  # for a mean over values; 0.00054 sqrt(n) for a sum, Song and Dhariwal 2023
 
 
 def l2(prediction: jax.Array, target: jax.Array) -> jax.Array:
@@ -34,11 +36,37 @@ def pseudo_huber(prediction: jax.Array, target: jax.Array) -> jax.Array:
   The constant is improved consistency training's (Song and Dhariwal 2023); the division keeps
   the value independent of the image's size.
   """
-  c = 0.00054
-  return jnp.sqrt(l2(prediction, target) + c**2) - c
+  return jnp.sqrt(l2(prediction, target) + HUBER_C**2) - HUBER_C
 
 
-DISTANCES = {"l2": l2, "charbonnier": charbonnier, "pseudo_huber": pseudo_huber}
+def regional_huber(
+  prediction: jax.Array,
+  target: jax.Array,
+  masks: ExposureMasks,
+  *,
+  shares: Sequence[float] = (0.2, 0.2, 0.6),
+) -> jax.Array:
+  """Pseudo-Huber over each exposure region by itself, weighted by `shares`.
+
+  Over a whole image a few percent of clipped pixels hardly count; here they do, and a small error
+  of theirs counts as much as a small error elsewhere.
+
+  Args:
+    prediction, target: [..., H, W, 3].
+    masks: the three exposure masks of the photo.
+    shares: of the over-, under- and well-exposed region in the distance. A region of less than
+      a thousandth of the image fades out.
+  """
+  chex.assert_equal_shape([prediction, target])
+  square = jnp.mean(jnp.square(prediction - target), axis=-1, keepdims=True)
+  total = jnp.zeros(square.shape[:-3], square.dtype)
+  for mask, share in zip(masks, shares, strict=True):
+    error = jnp.mean(mask * square, axis=IMAGE_AXES) / (jnp.mean(mask, axis=IMAGE_AXES) + 1e-3)
+    total += share * (jnp.sqrt(error + HUBER_C**2) - HUBER_C)
+  return total
+
+
+DISTANCES = {"l2": l2, "charbonnier": charbonnier, "pseudo_huber": pseudo_huber}  # of two images
 
 
 def smooth_abs(x: jax.Array, epsilon: float) -> jax.Array:

@@ -84,7 +84,7 @@ def make_loss(
   """
   if method.objective == "diffusion":
     return functools.partial(_diffusion_loss, method)
-  distance = choose(losses.DISTANCES, config.consistency.distance, "consistency.distance")
+  distance = make_distance(config)
   options = dict(config.elc)
   elc_scale, ct_scale = options.pop("weight"), options.pop("ct_weight")
   weighting, epsilon = options.pop("weighting"), options.pop("epsilon")
@@ -104,7 +104,7 @@ def make_loss(
     target = method.denoise(target_params, x_prev, t_prev, condition)
     estimate = method.denoise(params, x_t, t, condition)
     target = jax.lax.stop_gradient(target)
-    ct = jnp.mean(distance(estimate, target))
+    ct = jnp.mean(distance(estimate, target, masks))
     if perceptual is not None:
       share = config.consistency.lpips_share
       ct = (1.0 - share) * ct + share * jnp.mean(_lpips(perceptual, estimate, target))
@@ -120,6 +120,17 @@ def make_loss(
     return total, {"loss": total, "ct": ct, "elc": elc}
 
   return loss
+
+
+def make_distance(config: ConfigDict) -> Callable:
+  """`consistency.distance`: (estimate, target, masks) -> one scalar an image; masks may be unused.
+
+  Raises UserError for an unknown name.
+  """
+  plain = {name: lambda a, b, masks, f=f: f(a, b) for name, f in losses.DISTANCES.items()}
+  regional = functools.partial(losses.regional_huber, shares=config.consistency.region_shares)
+  distances = plain | {"regional_huber": regional}
+  return choose(distances, config.consistency.distance, "consistency.distance")
 
 
 def _lpips(perceptual: Lpips, estimate: jax.Array, target: jax.Array) -> jax.Array:

@@ -85,6 +85,7 @@ RECIPE: dict[str, tuple[str, dict]] = {
   "anchor_0": ("nothing anchored", {"consistency.anchor_fraction": 0.0}),
   "anchor_25": ("a quarter anchored", {"consistency.anchor_fraction": 0.25}),
   "anchor_75": ("three quarters anchored", {"consistency.anchor_fraction": 0.75}),
+  "pseudo_huber": ("pseudo-Huber of whole images", {"consistency.distance": "pseudo_huber"}),
   "l2": ("L2, the paper's distance", {"consistency.distance": "l2"}),
   "charbonnier": ("Charbonnier", {"consistency.distance": "charbonnier"}),
   "lpips_alex": (

@@ -1,0 +1,20 @@
+"""A network of 3 million parameters, the largest that two CPU cores train in about an hour.
+
+    python main.py --mode=train --config=configs/mini.py --workdir=runs/mini \
+        --config.data.root=PATH_TO_HDR_IMAGES
+
+Hardware: 2 CPU cores. Expected: docs/model_card_mini.md has the curve and the figures.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import tiny
+
+
+def get_config() -> ConfigDict:
+  config = tiny.get_config()
+  config.model.base_width = 48
+  config.model.multipliers = (1, 2, 4)
+  config.train.phase1_steps = 2400
+  config.train.phase2_steps = 800
+  return config
