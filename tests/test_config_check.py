@@ -22,6 +22,7 @@ WRONG = {
   "model.patch": (3, "use 1, 2 or 4"),
   "model.tone_bins": (1, "2 bins or more"),
   "model.tone_cells": (30, "divisible by 4"),
+  "consistency.region_shares": ((0.5, 0.5), "three numbers"),
   "optim.phase2_lr": (0.0, "above 0"),
   "train.phase1_steps": (-1, "at least 0"),
 }

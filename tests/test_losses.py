@@ -1,3 +1,5 @@
+import functools
+
 import colour
 import jax
 import jax.numpy as jnp
@@ -106,6 +108,50 @@ def test_distances_match_numpy():
 def test_distances_have_finite_gradients_for_identical_images(name):
   gradient = jax.jit(jax.grad(lambda x: losses.DISTANCES[name](x, TARGET).sum()))(TARGET)
   np.testing.assert_array_equal(gradient, np.zeros(SHAPE))
+
+
+def regional64(prediction, target, masks, shares):
+  square = (np.float64(prediction) - target) ** 2
+  total = 0
+  for mask, share in zip(masks, shares, strict=True):
+    mask = np.float64(mask)
+    error = (mask * square).sum((1, 2, 3)) / 3 / (mask.sum((1, 2, 3)) + 1e-3 * 6 * 7)
+    total = total + share * (np.sqrt(error + 0.00054**2) - 0.00054)
+  return total
+
+
+def one_region(name):
+  """Masks of an image that lies wholly in a region."""
+  fields = ExposureMasks._fields
+  return ExposureMasks(*(np.full((2, 6, 7, 1), name == field, np.float32) for field in fields))
+
+
+@pytest.mark.parametrize("shares", [(0.2, 0.2, 0.6), (1.0, 0.5, 0.0)])
+def test_the_regional_distance_matches_numpy(shares):
+  got = jax.jit(functools.partial(losses.regional_huber, shares=shares))(PREDICTION, TARGET, MASKS)
+  assert got.dtype == jnp.float32
+  np.testing.assert_allclose(got, regional64(PREDICTION, TARGET, MASKS, shares), rtol=2e-5)
+
+
+def test_regions_count_by_their_share_not_by_their_size():
+  small = ExposureMasks(*(np.zeros((2, 6, 7, 1), np.float32) for _ in range(3)))
+  small.over[:, 0, 0] = 1.0
+  small.good[...] = 1.0 - small.over
+  wrong = np.where(small.over > 0, TARGET + np.float32(0.1), TARGET)
+  got = losses.regional_huber(wrong, TARGET, small)
+  np.testing.assert_allclose(got, 0.2 * 0.1, rtol=0.03)  # one pixel of 42, faded a little
+  for name, share in zip(ExposureMasks._fields, (0.2, 0.2, 0.6), strict=True):
+    whole = losses.regional_huber(TARGET + np.float32(0.1), TARGET, one_region(name))
+    np.testing.assert_allclose(whole, share * 0.1, rtol=0.01)
+
+
+@pytest.mark.parametrize("region", ExposureMasks._fields)
+def test_the_regional_distance_has_finite_gradients(region):
+  """For identical images, and where two regions have no pixel."""
+  total = lambda x: losses.regional_huber(x, TARGET, one_region(region)).sum()
+  gradient = jax.jit(jax.grad(total))
+  np.testing.assert_array_equal(gradient(TARGET), np.zeros(SHAPE))
+  assert np.isfinite(gradient(PREDICTION)).all()
 
 
 @pytest.mark.parametrize("options", [{}, OTHER_OPTIONS], ids=["default", "other"])
