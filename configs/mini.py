@@ -1,4 +1,4 @@
-"""A network of 3 million parameters, the largest that two CPU cores train in about an hour.
+"""A network of 3 million parameters, the largest that a CPU core trains in about an hour.
 
     python main.py --mode=train --config=configs/mini.py --workdir=runs/mini \
         --config.data.root=PATH_TO_HDR_IMAGES
@@ -15,6 +15,6 @@ def get_config() -> ConfigDict:
   config = tiny.get_config()
   config.model.base_width = 48
   config.model.multipliers = (1, 2, 4)
-  config.train.phase1_steps = 2400
-  config.train.phase2_steps = 800
+  config.train.phase1_steps = 1600
+  config.train.phase2_steps = 500
   return config

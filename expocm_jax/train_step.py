@@ -101,7 +101,10 @@ def make_loss(
     # Both points lie on one trajectory: the same x0, y and noise.
     x_t = trajectories.bridge_state(x0, bridge, noise, t)
     x_prev = trajectories.bridge_state(x0, bridge, noise, t_prev)
-    target = method.denoise(target_params, x_prev, t_prev, condition)
+    if config.consistency.anchor_fraction == 1.0:
+      target = x0  # all pairs are (1, 0), and f(x, 0, y) = x needs no network
+    else:
+      target = method.denoise(target_params, x_prev, t_prev, condition)
     estimate = method.denoise(params, x_t, t, condition)
     target = jax.lax.stop_gradient(target)
     ct = jnp.mean(distance(estimate, target, masks))
