@@ -122,8 +122,10 @@ class Run:
     step = self._resumed_at
     everywhere = replicated(self._mesh)
     if step is None:
-      start = self._config.train.init_from
-      return 0, start_from(create(), start, everywhere) if start else create()
+      fresh = create()
+      if not self._config.train.init_from:
+        return 0, fresh
+      return 0, start_from(fresh, self._config, everywhere)
     like = jax.tree.map(
       lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere),
       jax.eval_shape(create),
@@ -231,17 +233,22 @@ class Run:
     return means["loss"]
 
 
-def start_from(state: TrainState, weights: str, sharding: jax.sharding.Sharding) -> TrainState:
-  """A fresh state with trained parameters: a shipped name, a weights file or a run's folder.
+def start_from(
+  state: TrainState, config: ConfigDict, sharding: jax.sharding.Sharding
+) -> TrainState:
+  """A fresh state with the parameters of `train.init_from`: a shipped name, a file or a run.
 
   Raises UserError when they cannot be read or belong to another network.
   """
-  _, params = pretrained.load(weights)
+  weights, model = config.train.init_from, config.model
+  saved, params = pretrained.load(weights)
   shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (params, state.params)]
   if shapes[0] != shapes[1]:
+    theirs = {name: saved.model.get(name, "missing") for name in model}
+    other = [f"{name}={theirs[name]}" for name in model if theirs[name] != model[name]]
     raise UserError(
-      f"config.train.init_from={weights}: not of the network that config.model describes; give "
-      "weights of the same config.model"
+      f"config.train.init_from={weights}: its network has {', '.join(other)}, this config has not; "
+      "change these fields of config.model or give other weights"
     )
 
   def copy():  # each its own: the train step donates them

@@ -20,13 +20,14 @@ def test_all_three_sets_of_parameters_start_from_the_weights(tmp_path):
   path = tmp_path / "trained.safetensors"
   weights.save_weights(path, trained, config)
 
+  config.train.init_from = str(path)
   fresh = create_state(config, method, mesh)
-  state = start_from(fresh, str(path), replicated(mesh))
+  state = start_from(fresh, config, replicated(mesh))
   for params in (state.params, state.target_params, state.ema_params):
     jax.tree.map(np.testing.assert_array_equal, params, trained)
   assert state.step == 0 and state.opt_state is fresh.opt_state
 
   config.model.base_width *= 2
   other = create_state(config, Method.from_config(config), mesh)
-  with pytest.raises(UserError, match="init_from"):
-    start_from(other, str(path), replicated(mesh))
+  with pytest.raises(UserError, match="init_from=.*: its network has base_width=4, this config"):
+    start_from(other, config, replicated(mesh))
