@@ -1,4 +1,4 @@
-"""A network of 0.5 million parameters that a laptop trains.
+"""A network of 1 million parameters that a laptop trains.
 
     python main.py --mode=train --config=configs/tiny.py --workdir=runs/tiny \
         --config.data.root=PATH_TO_HDR_IMAGES
@@ -23,8 +23,8 @@ def get_config() -> ConfigDict:
   config.optim.warmup_steps = 100
   config.optim.ema_decay = 0.998
   config.train.batch_size = 8
-  config.train.phase1_steps = 3200
-  config.train.phase2_steps = 1000
+  config.train.phase1_steps = 2000
+  config.train.phase2_steps = 600
   config.train.log_every = 20
   config.train.save_every = 400
   config.train.validate_every = 800

@@ -54,7 +54,7 @@ LIMITS = {  # least and most, both allowed
   "model.base_width": (1, ANY),
   "model.blocks": (1, ANY),
   "model.tone_bins": (0, 256),
-  "model.tone_cells": (0, 256),
+  "model.tone_cells": (0, 32),
   "model.patch": (1, 4),
   "model.time_features": (2, ANY),
   "optim.peak_lr": (ABOVE_0, ANY),
@@ -96,9 +96,9 @@ def check_numbers(config: ConfigDict) -> None:
     raise UserError(f"config.masks.q_lo={config.masks.q_lo}: must be below "
                     f"config.masks.q_hi={config.masks.q_hi}")  # fmt: skip
   shares = config.consistency.region_shares
-  if len(shares) != 3 or min(shares) < 0 or not 0 < sum(shares) < math.inf:
+  if len(shares) != 3 or not (min(shares) >= 0 and 0 < shares[2] and sum(shares) < math.inf):
     raise UserError(f"config.consistency.region_shares={shares}: must be three numbers of at least "
-                    "0, not all of them 0: over-, under- and well exposed")  # fmt: skip
+                    "0 (over, under, good), the last above 0; use (0.2, 0.2, 0.6)")  # fmt: skip
   multipliers = config.model.multipliers
   if not multipliers or min(multipliers) < 1:
     raise UserError(f"config.model.multipliers={multipliers}: must be whole numbers of at least 1; "

@@ -115,7 +115,8 @@ class ToneCurve(nn.Module):
 class ToneGrid(nn.Module):
   """A curve for each channel and place of a photo, chosen by the levels in all its cells.
 
-  A U-Net over the cells, of three sizes: half as many places as cells, and a quarter.
+  A small U-Net over the cells: places are squares of two by two cells, and of four by four. All
+  that makes them larger or smaller is symmetric, so a place's curve belongs to its centre.
   """
 
   features: int  # of the finer grid; the coarser has twice as many
@@ -128,7 +129,7 @@ class ToneGrid(nn.Module):
     Args:
       y: [B, H, W, 3] in [0, white], a part of the photos.
       context: of the photos; the cells along a side are divisible by four.
-      embedding: [B, features] of t.
+      embedding: [B, E], `TimeEmbedding` of t.
 
     Returns:
       [B, H, W, 3], to be added to the network's output.
@@ -138,16 +139,16 @@ class ToneGrid(nn.Module):
     height = jnp.linspace(-1.0, 1.0, shares.shape[1])[None, :, None, None]
     height = jnp.broadcast_to(height, (*shares.shape[:3], 1))
     inputs = jnp.concatenate([2.0 * shares, jnp.ones_like(height), height], axis=-1)
-    fine = conv(self.features, dtype=self.dtype, stride=2)(inputs.astype(self.dtype))
+    fine = conv(self.features, dtype=self.dtype)(fold(inputs.astype(self.dtype), 2))
     fine = ResidualBlock(self.features, self.dtype)(fine, embedding)
-    h = conv(2 * self.features, dtype=self.dtype, stride=2)(fine)
+    h = conv(2 * self.features, dtype=self.dtype, kernel=1)(fold(fine, 2))
     for _ in range(3):
       h = ResidualBlock(2 * self.features, self.dtype)(h, embedding)
     h = conv(self.features, dtype=self.dtype)(upsample(h))
     h = jnp.concatenate([h, fine], axis=-1)
     h = ResidualBlock(self.features, self.dtype)(h, embedding)
     h = nn.silu(ChannelNorm()(h)).astype(jnp.float32)
-    grid = CURVE_SCALE * conv(3 * len(KNOTS), dtype=jnp.float32, zero=True)(h)
+    grid = CURVE_SCALE * conv(3 * len(KNOTS), dtype=jnp.float32, kernel=1, zero=True)(h)
     return slice_grid(grid, y / context.white, context.rows, context.columns)
 
 

@@ -48,22 +48,25 @@ def regional_huber(
 ) -> jax.Array:
   """Pseudo-Huber over each exposure region by itself, weighted by `shares`.
 
-  Over a whole image a few percent of clipped pixels hardly count; here they do, and a small error
-  of theirs counts as much as a small error elsewhere.
+  Over a whole image a few percent of clipped pixels hardly count; here regions count by their
+  share, not by their size.
 
   Args:
     prediction, target: [..., H, W, 3].
     masks: the three exposure masks of the photo.
-    shares: of the over-, under- and well-exposed region in the distance. A region of less than
-      a thousandth of the image fades out.
+    shares: weights of the over-, under- and well-exposed region, whatever their sum. A region of
+      less than a thousandth of the image fades out, and the others have its share.
   """
   chex.assert_equal_shape([prediction, target])
   square = jnp.mean(jnp.square(prediction - target), axis=-1, keepdims=True)
-  total = jnp.zeros(square.shape[:-3], square.dtype)
+  total, weights = 0.0, 0.0
   for mask, share in zip(masks, shares, strict=True):
-    error = jnp.mean(mask * square, axis=IMAGE_AXES) / (jnp.mean(mask, axis=IMAGE_AXES) + 1e-3)
-    total += share * (jnp.sqrt(error + HUBER_C**2) - HUBER_C)
-  return total
+    size = jnp.mean(mask, axis=IMAGE_AXES)
+    error = jnp.mean(mask * square, axis=IMAGE_AXES) / (size + 1e-6)
+    weight = share * size / (size + 1e-3)
+    total += weight * (jnp.sqrt(error + HUBER_C**2) - HUBER_C)
+    weights += weight
+  return total / (weights + 1e-9)
 
 
 DISTANCES = {"l2": l2, "charbonnier": charbonnier, "pseudo_huber": pseudo_huber}  # of two images

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import jax
 
-from expocm_jax.tone_grid import cell_statistics, pixel_places
+from expocm_jax.tiling import pixel_places
+from expocm_jax.tone_grid import cell_statistics
 from expocm_jax.tone_statistics import tone_statistics
 
 

@@ -15,8 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from expocm_jax.tone_grid import pixel_places
-
 TILE_SIZES = (64, 128, 256, 512)  # few, so that few shapes are ever compiled
 
 
@@ -66,6 +64,11 @@ def reflect_indices(start: int, stop: int, size: int) -> np.ndarray:
   period = max(2 * (size - 1), 1)
   position = np.arange(start, stop) % period
   return np.minimum(position, period - position)
+
+
+def pixel_places(size: int) -> np.ndarray:
+  """Where the centres of `size` pixels of a line lie on it: [size] in (0, 1)."""
+  return (np.arange(size, dtype=np.float32) + 0.5) / size
 
 
 def cut_window(image: np.ndarray, corner: tuple[int, int], layout_: Layout) -> np.ndarray:

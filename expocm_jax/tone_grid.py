@@ -10,6 +10,8 @@ and its thumbnail get about the same curves.
 Levels are y over the value of white, per channel, in [0, 1]: 1 is where the photo clips.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +21,8 @@ from expocm_jax.tone_statistics import hat_weights
 # Levels with a weight of their own: close together near white, since what a place can tell is
 # above all how bright that was which clipped there.
 KNOTS = (0.0, 0.5, 0.8, 0.92, 0.98, 1.0)
+# Accelerators round factors of float32 by default: weights would no longer sum to one.
+einsum = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
 
 
 _ENDS = np.array([-1.0, *KNOTS, 2.0], np.float32)  # the outer two are never reached
@@ -61,17 +65,18 @@ def cell_statistics(level: jax.Array, cells: int) -> jax.Array:
   rows, columns = (cell_weights(size, cells) for size in level.shape[1:3])
 
   def means(neighbourhood: jax.Array) -> jax.Array:
-    across = jnp.einsum("bhwc,jw->bhjc", level_weight(level, neighbourhood), columns)
-    return jnp.einsum("bhjc,ih->bijc", across, rows)
+    across = einsum("bhwc,jw->bhjc", level_weight(level, neighbourhood), columns)
+    return einsum("bhjc,ih->bijc", across, rows)
 
   # One knot at a time, or the weights of all of them would lie in memory.
   shares = jax.lax.map(means, NEIGHBOURHOODS)
   return jnp.concatenate(list(shares), axis=-1)
 
 
-def pixel_places(size: int) -> np.ndarray:
-  """Where the centres of `size` pixels of a line lie on it: [size] in (0, 1)."""
-  return (np.arange(size, dtype=np.float32) + 0.5) / size
+def _centre_weights(places: jax.Array, parts: int) -> jax.Array:
+  """Weights of the centres of equal parts of a line at `places` in [0, 1]: [..., parts]."""
+  between = (places * parts - 0.5) / (parts - 1)  # 0 at the first centre, 1 at the last
+  return hat_weights(jnp.clip(between, 0.0, 1.0), parts)
 
 
 def slice_grid(grid: jax.Array, level: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
@@ -79,22 +84,23 @@ def slice_grid(grid: jax.Array, level: jax.Array, rows: jax.Array, columns: jax.
 
   Args:
     grid: [B, h, w, 3 * knots]: heights of the three channels' curves at the first knot, at the
-      second, ... at h x w even places, the first and last of which lie on the photo's edges.
+      second, ... for the centres of h x w equal parts of the photos, at least two a side.
     level: [B, H, W, 3] in [0, 1], a part of the photos.
     rows: [H] in [0, 1], where the part's rows lie in the photos.
     columns: [W], its columns.
 
   Returns:
-    [B, H, W, 3], interpolated linearly between rows, columns and levels.
+    [B, H, W, 3], interpolated linearly between rows, columns and levels; beyond the outermost
+    centres the grid continues as it is there.
   """
-  down, across = hat_weights(rows, grid.shape[1]), hat_weights(columns, grid.shape[2])
-  curves = jnp.einsum("bijk,wj->biwk", grid, across)
+  down, across = _centre_weights(rows, grid.shape[1]), _centre_weights(columns, grid.shape[2])
+  curves = einsum("bijk,wj->biwk", grid, across)
   curves = curves.reshape(*curves.shape[:3], len(KNOTS), 3)
 
   @jax.checkpoint  # or the gradient would keep the heights of all knots in memory
   def add(total: jax.Array, knot: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
     neighbourhood, curve = knot
-    heights = jnp.einsum("biwc,hi->bhwc", curve, down)
+    heights = einsum("biwc,hi->bhwc", curve, down)
     return total + heights * level_weight(level, neighbourhood), None
 
   knots = (NEIGHBOURHOODS, jnp.moveaxis(curves, 3, 0))

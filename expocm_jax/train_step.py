@@ -79,6 +79,8 @@ def make_loss(
   `perceptual` takes `consistency.lpips_share` of the distance, after CTMSR (ICCV 2025). The
   diffusion baseline has one loss for both phases, without it.
 
+  Where `anchor_fraction` is 1, all pairs are (1, 0): the target is x0, without the network.
+
   Returns:
     (params, target_params, batch, noise, t, t') -> (scalar, metrics).
   """
@@ -102,7 +104,7 @@ def make_loss(
     x_t = trajectories.bridge_state(x0, bridge, noise, t)
     x_prev = trajectories.bridge_state(x0, bridge, noise, t_prev)
     if config.consistency.anchor_fraction == 1.0:
-      target = x0  # all pairs are (1, 0), and f(x, 0, y) = x needs no network
+      target = x0  # f(x, 0, y) = x
     else:
       target = method.denoise(target_params, x_prev, t_prev, condition)
     estimate = method.denoise(params, x_t, t, condition)

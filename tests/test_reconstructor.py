@@ -9,7 +9,6 @@ import small_network
 from expocm_jax import masks, tiling
 from expocm_jax.method import Condition, Method
 from expocm_jax.reconstructor import Reconstructor
-from expocm_jax.tone_grid import pixel_places
 
 NETWORKS = {"plain": {}, "folded": {"patch": 2}}
 LDR = small_network.photo()
@@ -41,8 +40,8 @@ def untiled(network):
     noise = tiling.noise_window(key, jnp.full(2, -margin, jnp.int32), wide.shape[1:3])[None]
     exposure = method.masks_from_levels(wide, levels)
     context = method.condition(LDR[None]).context._replace(
-      rows=np.pad(pixel_places(77), (margin, margin + 3), mode="reflect"),
-      columns=np.pad(pixel_places(131), (margin, margin + 5), mode="reflect"),
+      rows=np.pad(tiling.pixel_places(77), (margin, margin + 3), mode="reflect"),
+      columns=np.pad(tiling.pixel_places(131), (margin, margin + 5), mode="reflect"),
     )
     condition = Condition(method.encode_ldr(wide), context)
     return method.restart(params, x, condition, noise, t, exposure)

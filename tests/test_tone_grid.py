@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
-from expocm_jax import tone_grid
+from expocm_jax import tiling, tone_grid
 from expocm_jax.tone_grid import KNOTS
 
 statistics = jax.jit(tone_grid.cell_statistics, static_argnums=1)
@@ -70,7 +70,7 @@ def test_no_cells():
 
 
 GRID = RNG.standard_normal((2, 4, 5, 3 * len(KNOTS))).astype(np.float32)
-ROWS, COLUMNS = tone_grid.pixel_places(11), tone_grid.pixel_places(7)
+ROWS, COLUMNS = tiling.pixel_places(11), tiling.pixel_places(7)
 
 
 def test_the_grid_is_interpolated_between_places_and_levels():
