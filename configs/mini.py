@@ -1,4 +1,4 @@
-"""A network of 2.6 million parameters, the largest that a CPU core trains in about an hour.
+"""A network of 2.6 million parameters, which a CPU core trains in about an hour.
 
     python main.py --mode=train --config=configs/mini.py --workdir=runs/mini \
         --config.data.root=PATH_TO_HDR_IMAGES

@@ -1,4 +1,4 @@
-"""A network of 7 million parameters for one GPU: crops of 128 pixels, bfloat16.
+"""A network of 8 million parameters for one GPU: crops of 128 pixels, bfloat16.
 
     python main.py --mode=train --config=configs/small.py --workdir=runs/small \
         --config.data.root=PATH_TO_HDR_IMAGES

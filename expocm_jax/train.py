@@ -244,11 +244,12 @@ def start_from(
   saved, params = pretrained.load(weights)
   shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (params, state.params)]
   if shapes[0] != shapes[1]:
-    theirs = {name: saved.model.get(name, "missing") for name in model}
-    other = [f"{name}={theirs[name]}" for name in model if theirs[name] != model[name]]
+    network = Method.from_config(saved).network  # has the fields that older weights lack
+    theirs = {name: getattr(network, name) for name in model if name != "dtype"}
+    other = [f"config.model.{name}={x}" for name, x in theirs.items() if x != model[name]]
     raise UserError(
-      f"config.train.init_from={weights}: its network has {', '.join(other)}, this config has not; "
-      "change these fields of config.model or give other weights"
+      f"config.train.init_from={weights}: of another network; set {', '.join(other)} or give other "
+      "weights"
     )
 
   def copy():  # each its own: the train step donates them

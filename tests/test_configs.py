@@ -68,6 +68,7 @@ def test_paper_is_the_paper():
   assert (elc.kappa_l_lo, elc.kappa_l_hi, elc.kappa_c_hi, elc.kappa_c_lo) == (3.0, 1.0, 3.0, 0.5)
   assert (elc.chroma_base, consistency.anchor_fraction, optim.grad_clip) == (0.0, 0.0, 0.0)
   assert config.masks.gate == 0.0
+  assert config.model.tone_bins == config.model.tone_cells == 0
 
 
 def test_the_paper_has_one_cosine_over_its_500k_steps():

@@ -65,7 +65,39 @@ def test_a_tone_grid_has_a_curve_for_each_place_from_the_cells_of_the_whole_phot
   part = context._replace(rows=context.rows[5:9], columns=context.columns[12:])
   inner = call(params, flat[:, 5:9, 12:], part, embedding)
   np.testing.assert_allclose(inner, got[:, 5:9, 12:], atol=1e-5)
-  changed = context._replace(cells=context.cells.at[0, 7, 7].set(0.0))
-  after = np.asarray(call(params, flat, changed, embedding))
-  assert (after[0] != got[0]).all()  # what lies in one corner is known in the other
+
+
+def test_the_cells_of_a_whole_photo_count_everywhere_and_alike():
+  grid, photos, embedding = layers.ToneGrid(4, jnp.float32), IMAGES[..., :3], np.ones((2, 4))
+  embedding = embedding.astype(np.float32)
+  context = photo_context.whole(jnp.asarray(photos), jnp.float32(1), bins=0, cells=32)
+  context = context._replace(cells=jnp.asarray(RNG.random(context.cells.shape, np.float32)))
+  start = jax.eval_shape(grid.init, jax.random.key(0), photos, context, embedding)
+  params = jax.tree.map(lambda p: np.asarray(RNG.standard_normal(p.shape), np.float32), start)
+  call = jax.jit(grid.apply)
+  got = np.asarray(call(params, photos, context, embedding))
+  changed = context._replace(cells=context.cells.at[0, 31, 31].set(0.0))
+  after = np.asarray(call(params, photos, changed, embedding))
+  assert (after[0] != got[0]).mean() > 0.9  # what lies in a corner is known everywhere
   np.testing.assert_array_equal(after[1], got[1])
+
+
+def test_a_tone_grid_favours_no_direction():
+  """Mirrored cells and kernels give the mirror image, left and right."""
+  grid, embedding = layers.ToneGrid(4, jnp.float32), np.ones((2, 4), np.float32)
+  flat = np.full((2, 16, 16, 3), 0.5, np.float32)
+  context = photo_context.whole(jnp.asarray(flat), jnp.float32(1), bins=0, cells=8)
+  context = context._replace(cells=jnp.asarray(RNG.random(context.cells.shape, np.float32)))
+  start = jax.eval_shape(grid.init, jax.random.key(0), flat, context, embedding)
+  params = jax.tree.map(lambda p: np.asarray(RNG.standard_normal(p.shape), np.float32), start)
+  # Folded squares of two by two places: left and right change among the input's channels too.
+  mirror = lambda path, p: p[:, ::-1] if p.ndim == 4 and p.shape[0] == 3 else p
+  flipped = jax.tree_util.tree_map_with_path(mirror, params)
+  for name, channels in (("Conv_0", 20), ("Conv_1", 4)):
+    kernel = flipped["params"][name]["kernel"]
+    squares = kernel.reshape(*kernel.shape[:2], 2, 2, channels, -1)[:, :, :, ::-1]
+    flipped["params"][name]["kernel"] = squares.reshape(kernel.shape)
+  got = grid.apply(params, flat, context, embedding)
+  other = grid.apply(flipped, flat, context._replace(cells=context.cells[:, :, ::-1]), embedding)
+  np.testing.assert_allclose(other, np.asarray(got)[:, :, ::-1], atol=1e-4)
+  assert np.abs(np.asarray(other) - got).max() > 0.01

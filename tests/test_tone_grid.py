@@ -75,14 +75,29 @@ ROWS, COLUMNS = tiling.pixel_places(11), tiling.pixel_places(7)
 
 def test_the_grid_is_interpolated_between_places_and_levels():
   got = np.asarray(slice_grid(GRID, PHOTOS, ROWS, COLUMNS))
-  axes = np.linspace(0, 1, 4), np.linspace(0, 1, 5), KNOTS
-  rows, columns = np.meshgrid(ROWS, COLUMNS, indexing="ij")
+  axes = np.arange(4), np.arange(5), KNOTS
+  place = lambda size, parts: np.clip((np.arange(size) + 0.5) * parts / size - 0.5, 0, parts - 1)
+  rows, columns = np.meshgrid(place(11, 4), place(7, 5), indexing="ij")
   for photo in range(2):
     heights = np.float64(GRID[photo]).reshape(4, 5, len(KNOTS), 3)
     for channel in range(3):
       curve = RegularGridInterpolator(axes, heights[..., channel])
       expected = curve(np.stack([rows, columns, PHOTOS[photo, ..., channel]], -1))
       np.testing.assert_allclose(got[photo, ..., channel], expected, atol=2e-5)
+
+
+def test_a_mirrored_grid_gives_the_mirror_image():
+  got = slice_grid(GRID[:, ::-1, ::-1], PHOTOS[:, ::-1, ::-1], ROWS, COLUMNS)
+  expected = slice_grid(GRID, PHOTOS, ROWS, COLUMNS)[:, ::-1, ::-1]
+  np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_accelerators_must_not_round():
+  args = GRID, PHOTOS, ROWS, COLUMNS
+  for program in (statistics.lower(PHOTOS, 8), slice_grid.lower(*args)):
+    products = [line for line in program.as_text().splitlines() if "dot_general" in line]
+    assert len(products) > 1
+    assert all("HIGHEST" in line for line in products)
 
 
 def test_a_part_of_a_photo_gets_the_part_of_the_whole():

@@ -65,6 +65,21 @@ def test_the_ct_loss_compares_two_points_of_one_trajectory():
   assert set(metrics) == {"loss", "ct"}
 
 
+def test_where_all_pairs_are_supervised_the_target_needs_no_network():
+  """The same as what the network's boundary condition gives."""
+  values = []
+  for fraction in (1.0, 0.5):
+    config = changed(**{"consistency.anchor_fraction": fraction})
+    method = Method.from_config(config)
+    params = jax.tree.map(lambda p: p + 0.05, method.init_params(jax.random.key(0)))
+    loss = jax.jit(make_loss(config, method, phase=1))
+    values.append(
+      loss(params, params, BATCH, NOISE, np.ones(8, np.float32), np.zeros(8, np.float32))
+    )
+  assert values[0][0] > 1e-4
+  np.testing.assert_allclose(values[0][0], values[1][0], rtol=1e-6)
+
+
 def test_the_target_is_a_constant_for_the_gradient():
   config = changed()
   loss = make_loss(config, Affine.from_config(config), phase=1)
