@@ -1,4 +1,4 @@
-"""A network of 1 million parameters that a laptop trains.
+"""A network of 1 million parameters that a laptop trains: phase I; `tiny_wide.py` goes on from it.
 
     python main.py --mode=train --config=configs/tiny.py --workdir=runs/tiny \
         --config.data.root=PATH_TO_HDR_IMAGES
@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
   config.optim.ema_decay = 0.998
   config.train.batch_size = 8
   config.train.phase1_steps = 2000
-  config.train.phase2_steps = 600
+  config.train.phase2_steps = 0
   config.train.log_every = 20
   config.train.save_every = 400
   config.train.validate_every = 800

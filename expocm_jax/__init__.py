@@ -4,4 +4,4 @@ Reading order with the paper (arXiv 2605.02464) in hand:
 `masks` -> `trajectories` -> `consistency` -> `losses` -> `schedules`.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

@@ -31,7 +31,10 @@ def main(
     raise UserError(f"{checkpoint}: no such run or checkpoint folder; check the path")
   config, params = checkpointing.load_for_inference(checkpoint)
   config = config.copy_and_resolve_references()
-  config.data.root = ""  # a path of the machine that trained
+  # Paths of the machine that trained are nobody else's; older runs do not have the second.
+  config.data.root = ""
+  if "init_from" in config.train:
+    config.train.init_from = pathlib.Path(config.train.init_from).name
   if info is None:
     info = _last_validation(checkpoint)
   weights.save_weights(output, params, config, info=info)

@@ -211,11 +211,15 @@ def test_preview_shows_photo_and_exposures():
 def test_export_is_what_reconstruction_loads(config, params, weights_file, tmp_path, monkeypatch):
   trained = config.copy_and_resolve_references()
   trained.data.root = "/private/place"
+  trained.train.init_from = "/private/runs/first"
   monkeypatch.setattr(export.checkpointing, "load_for_inference", lambda path: (trained, params))
   (tmp_path / "run").mkdir()
   path = export.main(checkpoint=tmp_path / "run", output=tmp_path / "e.safetensors")
   (saved, one, _), (_, other, _) = map(weights.load_weights, (path, weights_file))
-  assert saved == config  # without the path
+  assert saved.train.init_from == "first"
+  with saved.unlocked():
+    saved.train.init_from = ""
+  assert saved == config  # without the paths
   jax.tree.map(np.testing.assert_array_equal, one, other)
   with pytest.raises(UserError, match="end in .safetensors"):
     export.main(checkpoint=tmp_path / "run", output=tmp_path / "e.bin")
