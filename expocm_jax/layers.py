@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from expocm_jax.photo_context import PhotoContext
-from expocm_jax.tone_grid import KNOTS, slice_grid
+from expocm_jax.tone_grid import KNOTS, slice_grid, smooth_places
 from expocm_jax.tone_statistics import tone_curve
 
 EPSILON = 1e-5
@@ -149,7 +149,8 @@ class ToneGrid(nn.Module):
     h = ResidualBlock(self.features, self.dtype)(h, embedding)
     h = nn.silu(ChannelNorm()(h)).astype(jnp.float32)
     grid = CURVE_SCALE * conv(3 * len(KNOTS), dtype=jnp.float32, kernel=1, zero=True)(h)
-    return slice_grid(grid, y / context.white, context.rows, context.columns)
+    level = y / context.white
+    return slice_grid(smooth_places(grid), level, context.rows, context.columns)
 
 
 class ResidualBlock(nn.Module):

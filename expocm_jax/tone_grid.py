@@ -73,6 +73,22 @@ def cell_statistics(level: jax.Array, cells: int) -> jax.Array:
   return jnp.concatenate(list(shares), axis=-1)
 
 
+def smooth_places(grid: jax.Array) -> jax.Array:
+  """A grid [B, h, w, C] through the binomial (1, 4, 6, 4, 1) / 16 along both sides, edges repeated.
+
+  So that a large white surface shows no squares: curves are to differ between parts of a photo.
+  """
+  for axis in (1, 2):
+    size = grid.shape[axis]
+    padding = [(2, 2) if i == axis else (0, 0) for i in range(grid.ndim)]
+    wide = jnp.pad(grid, padding, mode="edge")
+    grid = sum(
+      weight / 16.0 * jax.lax.slice_in_dim(wide, i, i + size, axis=axis)
+      for i, weight in enumerate((1.0, 4.0, 6.0, 4.0, 1.0))
+    )
+  return grid
+
+
 def _centre_weights(places: jax.Array, parts: int) -> jax.Array:
   """Weights of the centres of equal parts of a line at `places` in [0, 1]: [..., parts]."""
   between = (places * parts - 0.5) / (parts - 1)  # 0 at the first centre, 1 at the last

@@ -29,5 +29,7 @@ def test_all_three_sets_of_parameters_start_from_the_weights(tmp_path):
 
   config.model.base_width *= 2
   other = create_state(config, Method.from_config(config), mesh)
-  with pytest.raises(UserError, match="init_from=.*: of another network; set config.model.base_width=4 or"):
+  with pytest.raises(
+    UserError, match="init_from=.*: of another network; set config.model.base_width=4 or"
+  ):
     start_from(other, config, replicated(mesh))

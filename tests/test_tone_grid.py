@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.interpolate import RegularGridInterpolator
 
 from expocm_jax import tiling, tone_grid
@@ -84,6 +85,16 @@ def test_the_grid_is_interpolated_between_places_and_levels():
       curve = RegularGridInterpolator(axes, heights[..., channel])
       expected = curve(np.stack([rows, columns, PHOTOS[photo, ..., channel]], -1))
       np.testing.assert_allclose(got[photo, ..., channel], expected, atol=2e-5)
+
+
+def test_smoothing_is_a_binomial_of_both_sides():
+  kernel = np.array([1, 4, 6, 4, 1]) / 16
+  expected = np.float64(GRID)
+  for axis in (1, 2):
+    expected = ndimage.correlate1d(expected, kernel, axis=axis, mode="nearest")
+  np.testing.assert_allclose(tone_grid.smooth_places(GRID), expected, atol=1e-6)
+  flat = np.ones_like(GRID)
+  np.testing.assert_allclose(tone_grid.smooth_places(flat), flat, atol=1e-6)
 
 
 def test_a_mirrored_grid_gives_the_mirror_image():
