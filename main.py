@@ -48,7 +48,10 @@ def parse(argv: list[str]) -> list[str]:
   except (OSError, ImportError, SyntaxError) as error:
     sys.exit(fail(f"--config: {error}; give a file such as configs/tiny.py"))
   except (flags.Error, TypeError, ValueError, UserError) as error:
-    sys.exit(fail(f"{error}; see python main.py --help"))
+    text = str(error)
+    if "get_config()" in text:  # of a file that takes no variant; absl quotes its whole traceback
+      text = "--config: only configs/ablation.py takes a :VARIANT; leave it out"
+    sys.exit(fail(f"{text}; see python main.py --help"))
 
 
 class Terminated(BaseException):

@@ -25,4 +25,6 @@ def get_config(variant: str = "") -> ConfigDict:
     known = ", ".join(variants.LABELS)
     raise UserError(f"configs/ablation.py: no variant {variant!r}; "
                     f"give one as configs/ablation.py:VARIANT, of {known}")  # fmt: skip
-  return variants.apply(tiny.get_config(), variant)
+  config = tiny.get_config()
+  config.train.phase2_steps = 600  # ELC is in phase II, which `tiny` leaves to its second stage
+  return variants.apply(config, variant)

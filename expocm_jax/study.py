@@ -5,6 +5,7 @@ all are evaluated beside the untrained methods. Stopped at any moment, the same 
 finished runs are left as they are, the unfinished one resumes, and so does the evaluation.
 """
 
+import json
 import os
 import pathlib
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from ml_collections import ConfigDict
 
 from expocm_jax import checkpointing, evaluate, image_io, train, variants
+from expocm_jax.errors import UserError
 from expocm_jax.predictors import Source
 
 # Each sampler of the diffusion baseline is a method of its own.
@@ -45,6 +47,7 @@ def main(
   names = list(names or variants.VARIANTS)
   # What can be wrong is told before hours of training.
   configs = {name: variants.apply(config, name) for name in names}
+  check_distinct(config, configs)
   evaluate.open_split(
     config, split, size=size, protocol_names=protocol_names, metric_names=metric_names
   )
@@ -63,6 +66,21 @@ def main(
     metric_names=metric_names,
     split=split,
   )
+
+
+def check_distinct(config: ConfigDict, configs: dict[str, ConfigDict]) -> None:
+  """Raises UserError for two variants that only ELC tells apart where there is no phase II."""
+  if config.train.phase2_steps:
+    return
+  seen: dict[str, str] = {}
+  for name, changed in configs.items():
+    rest = json.dumps({k: v for k, v in changed.to_dict().items() if k != "elc"}, sort_keys=True)
+    if rest in seen:
+      raise UserError(
+        f"--variants: {seen[rest]} and {name} differ in phase II alone, and "
+        "config.train.phase2_steps=0; give it steps, or leave one of them out"
+      )
+    seen[rest] = name
 
 
 def _sources(folder: pathlib.Path, names: Sequence[str]) -> Iterator[Source]:

@@ -72,6 +72,7 @@ CONFIG_MISTAKES = {
   "no config file": (["--config=nowhere.py"], ["nowhere.py"]),
   "unknown field in a config file": (["--config={own}"], ["'bach'"]),
   "unknown variant": (["--config=configs/ablation.py:four"], ["four", "uniform"]),
+  "variant of a file without any": (["--config=configs/smoke.py:three"], ["takes a :VARIANT"]),
   "unknown choice": (["--config=configs/smoke.py", "--config.consistency.distance=l3"], ["l3"]),
   "no data": (["--config=configs/tiny.py", "--config.data.root=nowhere"], ["nowhere"]),
 }

@@ -78,3 +78,11 @@ def test_mistakes_are_told_before_any_training(option, trained, tmp_path):
   with pytest.raises(UserError, match=words):
     study.main(small_run.config(), tmp_path / "study", **arguments)
   assert not trained and not (tmp_path / "study").exists()
+
+
+def test_variants_that_only_phase_two_tells_apart_need_one(trained, tmp_path):
+  config = small_run.config(phase2_steps=0)
+  options = ARGUMENTS | {"names": ["three", "regression", "full"]}
+  with pytest.raises(UserError, match="three and full differ in phase II alone"):
+    study.main(config, tmp_path, **options)
+  assert not trained and not list(tmp_path.iterdir())
