@@ -77,12 +77,19 @@ def on_one_device(quick_compiles):
 
 
 def assert_same(result, reference):
-  """Equal to float32 rounding, which Adam's first steps turn into at most 3e-3 of the rate."""
+  """Equal to float32 rounding, which Adam's first steps turn into some 1e-3 of the rate.
+
+  Where a gradient is near zero it is more: at one element in a thousand, and there at most 3e-3.
+  """
   state, losses = result[0][3], result[1]
   wanted, wanted_losses = reference[0][3], reference[1][:3]
   np.testing.assert_allclose(losses, wanted_losses, rtol=1e-5)
   for name in ("params", "target_params", "ema_params"):
-    chex.assert_trees_all_close(getattr(state, name), getattr(wanted, name), atol=3 * 3e-3 * RATE)
+    got, expected = getattr(state, name), getattr(wanted, name)
+    chex.assert_trees_all_close(got, expected, atol=3 * 3e-3 * RATE)
+    pairs = zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True)
+    apart = np.concatenate([np.ravel(np.abs(a - b)) for a, b in pairs])
+    assert np.quantile(apart, 0.999) <= 3 * 1e-3 * RATE
 
 
 def test_eight_devices_give_what_one_gives(on_one_device):
