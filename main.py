@@ -46,7 +46,10 @@ def parse(argv: list[str]) -> list[str]:
     field = named[1] if named else str(error).strip("\"'")
     sys.exit(fail(f"--config: no field {field!r}; configs/default.py lists every field"))
   except (OSError, ImportError, SyntaxError) as error:
-    sys.exit(fail(f"--config: {error}; give a file such as configs/tiny.py"))
+    # absl wraps the reason in its own story.
+    missing = re.search(r"No such file or directory: '(.+?)'", str(error))
+    problem = f"{missing[1]}: no such file" if missing else error
+    sys.exit(fail(f"--config: {problem}; give a file such as configs/tiny.py"))
   except (flags.Error, TypeError, ValueError, UserError) as error:
     text = str(error)
     if "get_config()" in text:  # of a file that takes no variant; absl quotes its whole traceback

@@ -55,12 +55,15 @@ def main(
     UserError: an option cannot be used, there is nothing to do, or files failed.
   """
   _check_options(formats, exr_dtype, steps, samples)
-  names = _output_names(_photos(input))
+  photos, failed = _photos(input)
+  names = _output_names(photos)
+  total = len(names) + len(failed)
+  alone = total == 1
   folder = image_io.output_folder(output)
   reconstructor = Reconstructor.from_checkpoint(weights)
-  written, failed = [], []
-  with tqdm.tqdm(names.items(), unit="photo", disable=len(names) == 1) as photos:
-    for photo, name in photos:
+  written = []
+  with tqdm.tqdm(names.items(), unit="photo", disable=alone) as items:
+    for photo, name in items:
       try:
         files, line = _one_photo(
           reconstructor,
@@ -74,19 +77,23 @@ def main(
         )
       except (UserError, MemoryError) as error:
         message = str(error) or f"{photo}: not enough memory; use a smaller image"
-        if len(names) == 1:
+        if alone:
           raise UserError(message) from error
         failed.append(photo)
-        tqdm.tqdm.write(message, file=sys.stderr)
+        _report(message)
       else:
         written += files
         tqdm.tqdm.write(line, file=sys.stdout)
   if failed:
     raise UserError(
-      f"{len(failed)} of {len(names)} photos failed: {', '.join(map(str, failed))}; "
-      "the others are done, see the lines above"
+      f"{len(failed)} of {total} inputs failed: {', '.join(map(str, failed))}; the others are done, see the lines above"
     )
   return written
+
+
+def _report(message: object):
+  """Prints a line about an input that is skipped, above the progress bar."""
+  tqdm.tqdm.write(str(message), file=sys.stderr)
 
 
 def dynamic_range(linear: np.ndarray) -> float:
@@ -145,19 +152,34 @@ def _one_photo(
   )
 
 
-def _photos(input: str | os.PathLike | Iterable[str | os.PathLike]) -> list[pathlib.Path]:
-  """The files named, and those in the folders named, without the previews of earlier runs."""
+def _photos(
+  input: str | os.PathLike | Iterable[str | os.PathLike],
+) -> tuple[list[pathlib.Path], list[str | os.PathLike]]:
+  """The photos that the inputs name, and those of several inputs that name none, reported."""
   paths = [input] if isinstance(input, str | os.PathLike) else list(input)
-  photos = []
+  photos, failed = [], []
   for path in paths:
-    found = [
-      file
-      for file in image_io.list_images(path, image_io.LDR_SUFFIXES)
-      if not file.name.endswith(PREVIEW_SUFFIX)
-    ]
-    if not found:
-      raise UserError(f"{path}: holds only previews of earlier runs; name the photos' folder")
-    photos += found
+    try:
+      photos += _photos_at(path)
+    except UserError as error:
+      if len(paths) == 1:
+        raise
+      failed.append(path)
+      _report(error)
+  if not photos:
+    raise UserError(f"--input: none of {', '.join(map(str, paths))} holds a photo, see above")
+  return photos, failed
+
+
+def _photos_at(path: str | os.PathLike) -> list[pathlib.Path]:
+  """The file, or those in the folder, without the previews of earlier runs."""
+  photos = [
+    file
+    for file in image_io.list_images(path, image_io.LDR_SUFFIXES)
+    if not file.name.endswith(PREVIEW_SUFFIX)
+  ]
+  if not photos:
+    raise UserError(f"{path}: holds only previews of earlier runs; name the photos' folder")
   return photos
 
 

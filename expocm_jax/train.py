@@ -53,6 +53,8 @@ def main(config: ConfigDict, workdir: str | os.PathLike) -> None:
   workdir = pathlib.Path(workdir).absolute()
   method, mesh = Method.from_config(config), make_mesh()
   check_config(config, method, mesh)
+  if config.train.init_from and not (workdir / "checkpoints").is_dir():
+    initial_params(config, method)  # before any folder is made
   with StopSignals() as signals:
     run = Run(config, workdir, method, mesh)
     try:
@@ -125,7 +127,7 @@ class Run:
       fresh = create()
       if not self._config.train.init_from:
         return 0, fresh
-      return 0, start_from(fresh, self._config, everywhere)
+      return 0, start_from(fresh, initial_params(self._config, self._method), everywhere)
     like = jax.tree.map(
       lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere),
       jax.eval_shape(create),
@@ -233,16 +235,15 @@ class Run:
     return means["loss"]
 
 
-def start_from(
-  state: TrainState, config: ConfigDict, sharding: jax.sharding.Sharding
-) -> TrainState:
-  """A fresh state with the parameters of `train.init_from`: a shipped name, a file or a run.
+def initial_params(config: ConfigDict, method: Method) -> dict:
+  """The parameters of `train.init_from`, a shipped name, a file or a run, as numpy arrays.
 
   Raises UserError when they cannot be read or belong to another network.
   """
   weights, model = config.train.init_from, config.model
   saved, params = pretrained.load(weights)
-  shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (params, state.params)]
+  wanted = jax.eval_shape(method.init_params, jax.random.key(0))
+  shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (params, wanted)]
   if shapes[0] != shapes[1]:
     network = Method.from_config(saved).network  # has the fields that older weights lack
     theirs = {name: getattr(network, name) for name in model if name != "dtype"}
@@ -251,6 +252,11 @@ def start_from(
       f"config.train.init_from={weights}: of another network; set {', '.join(other)} or give other "
       "weights"
     )
+  return params
+
+
+def start_from(state: TrainState, params: dict, sharding: jax.sharding.Sharding) -> TrainState:
+  """A fresh state with all its sets of parameters replaced by `params`."""
 
   def copy():  # each its own: the train step donates them
     return jax.device_put(jax.tree.map(np.copy, params), sharding)

@@ -69,7 +69,7 @@ def test_a_batch_goes_on_and_lists_what_failed(photos, tmp_path):
 CONFIG_MISTAKES = {
   "unknown field": (["--config.train.bach=3"], ["bach"]),
   "wrong type": (["--config.train.batch_size=many"], ["batch_size"]),
-  "no config file": (["--config=nowhere.py"], ["nowhere.py"]),
+  "no config file": (["--config=nowhere.py"], ["--config: nowhere.py: no such file"]),
   "unknown field in a config file": (["--config={own}"], ["'bach'"]),
   "unknown variant": (["--config=configs/ablation.py:four"], ["four", "uniform"]),
   "variant of a file without any": (["--config=configs/smoke.py:three"], ["takes a :VARIANT"]),

@@ -7,25 +7,28 @@ from expocm_jax import config_check
 from expocm_jax.config_check import LIMITS, check_numbers
 from expocm_jax.errors import UserError
 
-WRONG = {
-  "train.batch_size": (-4, "at least 1"),
-  "data.crop": (0, "at least 1"),
-  "data.workers": (-1, "at least 0"),
-  "masks.tau": (0.0, "at most 0.5"),
-  "masks.q_lo": (99.0, "below config.masks.q_hi=98.0"),
-  "domain.headroom": (float("nan"), "at least 1"),
-  "consistency.delta": (0.0, "above 0"),
-  "consistency.target_decay": (0.0, "above 0 and at most 1"),
-  "elc.specular_chroma": (0.0, "above 0"),
-  "model.time_features": (1, "at least 2"),
-  "model.multipliers": ((), "one a level"),
-  "model.patch": (3, "use 1, 2 or 4"),
-  "model.tone_bins": (1, "2 bins or more"),
-  "model.tone_cells": (30, "divisible by 4"),
-  "consistency.region_shares": ((0.5, 0.5), "three numbers"),
-  "optim.phase2_lr": (0.0, "above 0"),
-  "train.phase1_steps": (-1, "at least 0"),
-}
+WRONG = [
+  ("train.batch_size", -4, "at least 1"),
+  ("data.crop", 0, "at least 1"),
+  ("data.workers", -1, "at least 0"),
+  ("masks.tau", 0.0, "at most 0.5"),
+  ("masks.q_lo", 99.0, "below config.masks.q_hi=98.0"),
+  ("domain.headroom", float("nan"), "at least 1"),
+  ("consistency.delta", 0.0, "above 0"),
+  ("consistency.target_decay", 0.0, "above 0 and at most 1"),
+  ("elc.specular_chroma", 0.0, "above 0"),
+  ("model.time_features", 1, "at least 2"),
+  ("model.multipliers", (), "one a level"),
+  ("model.patch", 3, "use 1, 2 or 4"),
+  ("model.tone_bins", 1, "2 bins or more"),
+  ("model.tone_cells", 30, "divisible by 4"),
+  ("consistency.region_shares", (0.5, 0.5), "three numbers"),
+  ("consistency.region_shares", (0.5, -0.1, 0.6), "at least 0"),
+  ("consistency.region_shares", (0.5, 0.5, 0.0), "the last above 0"),
+  ("consistency.region_shares", (0.2, 0.2, float("nan")), "at least 0"),
+  ("optim.phase2_lr", 0.0, "above 0"),
+  ("train.phase1_steps", -1, "at least 0"),
+]
 
 
 def test_every_number_of_the_default_config_has_limits():
@@ -40,9 +43,8 @@ def test_every_number_of_the_default_config_has_limits():
   assert numbers == set(LIMITS)
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_number_names_its_field(name):
-  value, message = WRONG[name]
+@pytest.mark.parametrize("name, value, message", WRONG)
+def test_a_wrong_number_names_its_field(name, value, message):
   config = default.get_config()
   config.update_from_flattened_dict({name: value})
   with pytest.raises(UserError, match=message) as error:

@@ -40,6 +40,7 @@ def test_lossless_formats_whatever_the_suffix(fmt, options, tmp_path):
     ("JPEG", {"quality": 97, "subsampling": 0}),
     ("WEBP", {"quality": 100}),
     ("JPEG", {"quality": 97, "subsampling": 0, "progressive": True}),
+    ("MPO", {"quality": 97, "subsampling": 0, "save_all": True}),  # what many phones write
   ],
 )
 def test_lossy_formats(fmt, options, tmp_path):
@@ -198,7 +199,7 @@ def test_too_many_pixels_are_refused_from_the_header(side, tmp_path, recwarn):
     lambda: deep_tiff(),
   ],
 )
-@pytest.mark.parametrize("share", [0.2, 0.6, 0.9])
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.6, 0.9])
 def test_truncated_files_are_refused(make, share, tmp_path):
   path, data = tmp_path / "a.img", make()
   path.write_bytes(data)

@@ -9,7 +9,7 @@ from expocm_jax import weights
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
 from expocm_jax.sharding import make_mesh, replicated
-from expocm_jax.train import start_from
+from expocm_jax.train import initial_params, start_from
 from expocm_jax.train_state import create_state
 
 
@@ -22,14 +22,13 @@ def test_all_three_sets_of_parameters_start_from_the_weights(tmp_path):
 
   config.train.init_from = str(path)
   fresh = create_state(config, method, mesh)
-  state = start_from(fresh, config, replicated(mesh))
+  state = start_from(fresh, initial_params(config, method), replicated(mesh))
   for params in (state.params, state.target_params, state.ema_params):
     jax.tree.map(np.testing.assert_array_equal, params, trained)
   assert state.step == 0 and state.opt_state is fresh.opt_state
 
   config.model.base_width *= 2
-  other = create_state(config, Method.from_config(config), mesh)
   with pytest.raises(
     UserError, match="init_from=.*: of another network; set config.model.base_width=4 or"
   ):
-    start_from(other, config, replicated(mesh))
+    initial_params(config, Method.from_config(config))

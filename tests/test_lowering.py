@@ -17,6 +17,7 @@ IMAGES = jax.ShapeDtypeStruct((8, 16, 16, 3), jnp.float32)
 def lowered(dtype):
   config = small_run.config()
   config.model.dtype = dtype
+  config.model.tone_cells = 8
   mesh, method = make_mesh(jax.devices()[:1]), Method.from_config(config)
   return config, mesh, method, jax.eval_shape(lambda: create_state(config, method, mesh))
 

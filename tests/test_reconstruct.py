@@ -13,6 +13,8 @@ from expocm_jax.errors import UserError
 from expocm_jax.method import Method
 from expocm_jax.reconstruct import Reconstructor
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
 
 @pytest.fixture(scope="module")
 def config():
@@ -145,7 +147,7 @@ def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, caps
   for name in ("x.png", "X.jpg", "last.webp", "old.preview.png"):
     Image.new("RGB", (9, 5), (200, 100, 50)).save(folder / name)
   (folder / "broken.png").write_text("no image")
-  with pytest.raises(UserError, match=r"1 of 4 photos failed: .*broken\.png"):
+  with pytest.raises(UserError, match=r"1 of 4 inputs failed: .*broken\.png"):
     reconstruct.main(input=folder, output=output, weights=weights_file)
   written = sorted(file.name for file in output.glob("*.exr"))
   assert written == ["X_jpg.exr", "last.exr", "x_png.exr"]
@@ -153,6 +155,21 @@ def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, caps
   with pytest.raises(UserError, match=r"broken\.png") as caught:
     reconstruct.main(input=folder / "broken.png", output=output, weights=weights_file)
   assert "failed" not in str(caught.value)
+
+
+def test_a_missing_input_does_not_stop_the_rest(weights_file, small, tmp_path, capsys, monkeypatch):
+  monkeypatch.setattr(Reconstructor, "from_checkpoint", lambda path: small)
+  photo, missing, empty = tmp_path / "a.png", tmp_path / "missing.png", tmp_path / "empty"
+  Image.new("RGB", (9, 5), (200, 100, 50)).save(photo)
+  empty.mkdir()
+  options = {"output": tmp_path / "out", "weights": weights_file}
+  with pytest.raises(UserError, match=r"2 of 3 inputs failed: .*missing\.png, .*empty;"):
+    reconstruct.main(input=[missing, photo, empty], **options)
+  assert (tmp_path / "out" / "a.exr").exists()
+  error = capsys.readouterr().err
+  assert "missing.png: no such file" in error and "empty: the folder holds no image" in error
+  with pytest.raises(UserError, match=r"none of .*missing\.png, .*empty"):
+    reconstruct.main(input=[missing, empty], **options)
 
 
 @pytest.mark.parametrize(

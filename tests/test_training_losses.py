@@ -12,6 +12,7 @@ from expocm_jax.method import Method
 from expocm_jax.sharding import make_mesh, replicated
 from expocm_jax.train_step import load_perceptual, make_curriculum, make_loss
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(size=(8, 16, 16, 3)).astype(np.float32)
 BATCH = small_run.batch()
@@ -69,7 +70,7 @@ def test_where_all_pairs_are_supervised_the_target_needs_no_network():
   """The same as what the network's boundary condition gives."""
   values = []
   for fraction in (1.0, 0.5):
-    config = changed(**{"consistency.anchor_fraction": fraction})
+    config = changed(**{"consistency.anchor_fraction": fraction, "model.multipliers": (1,)})
     method = Method.from_config(config)
     params = jax.tree.map(lambda p: p + 0.05, method.init_params(jax.random.key(0)))
     loss = jax.jit(make_loss(config, method, phase=1))

@@ -101,15 +101,20 @@ def _read_deep_tiff(path, file: BinaryIO) -> _Decoded | None:
 
 def _read_common(path, file: BinaryIO, kind: str, *, deep: bool) -> _Decoded:
   """Whatever Pillow reads, and PNG of 16 bits, of which Pillow would drop eight."""
-  from PIL import Image
+  from PIL import Image, UnidentifiedImageError
 
   file.seek(0)
   with _without_warnings(path, kind):
     try:
-      image = Image.open(file, formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
+      image = Image.open(file, formats=[kind])  # a JPEG's plug-in opens MPO too
     except Image.DecompressionBombError as error:
       raise UserError(
         f"{path}: more than the {MAX_PIXELS // 10**6} megapixels that are read; scale or crop it"
+      ) from error
+    except UnidentifiedImageError as error:
+      raise UserError(
+        f"{path}: damaged or incomplete {kind} (its header is cut short or broken); "
+        "export or download it again"
       ) from error
     check_size(path, *image.size)
     profile = image.info.get("icc_profile")
