@@ -7,6 +7,7 @@ import pytest
 
 from expocm_jax import layers, photo_context
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 RNG = np.random.default_rng(2)
 IMAGES = np.random.default_rng(0).random((2, 12, 18, 5), np.float32)
 

@@ -10,6 +10,7 @@ from expocm_jax import masks, photo, tiling
 from expocm_jax.method import Condition, Method
 from expocm_jax.reconstructor import Reconstructor
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 NETWORKS = {"plain": {}, "folded": {"patch": 2}}
 LDR = small_network.photo()
 
