@@ -1,4 +1,4 @@
-"""The width of the paper for one large GPU: 30 million parameters, crops of 256 pixels, bfloat16.
+"""A wide network for one large GPU: 30 million parameters, crops of 256 pixels, bfloat16.
 
     python main.py --mode=train --config=configs/base.py --workdir=runs/base \
         --config.data.root=PATH_TO_HDR_IMAGES

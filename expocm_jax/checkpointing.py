@@ -23,7 +23,8 @@ from expocm_jax.method import Method
 from expocm_jax.train_state import TrainState
 
 # What may differ between a checkpoint and the run that continues it: nothing of it changes what
-# is learnt. The number of steps may not: learning rate and curriculum are functions of it.
+# is learnt, if `data.root` is where the same data lie now. The number of steps may not differ:
+# learning rate and curriculum are functions of it.
 HARMLESS_FIELDS = frozenset({
   "train.log_every", "train.save_every", "train.validate_every", "train.validation_records",
   "train.keep_checkpoints", "data.root", "data.workers", "data.cache_gib",

@@ -96,7 +96,8 @@ def main(
   setting = dict(
     seed=seed, size=size, views=views, pixels_per_degree=pixels_per_degree, split=split
   )
-  journal = Journal(folder / "progress.jsonl", _identity(compare, config, setting))
+  side = {"view_size": pipeline.view_size(config, size)}
+  journal = Journal(folder / "progress.jsonl", _identity(compare, config, setting | side))
   done = {_key(row.get("key")): row for row in journal.rows if _is_whole(folder, row)}
   keys = [(mark, view) for mark in pipeline.fingerprints(source) for view in range(views)]
   failures = []
@@ -179,7 +180,8 @@ def _shown(compare: Comparison) -> str:
 def _identity(compare: Comparison, config: ConfigDict, setting: dict) -> dict:
   """All that scores depend on, beside the image."""
   made = {name: json.loads(config[name].to_json()) for name in ("domain", "masks", "camera")}
-  data = {name: config.data[name] for name in ("source", "dataset", "response_curves")}
+  fields = ("source", "dataset", "response_curves", "projection")
+  data = {name: config.data[name] for name in fields}
   return setting | {
     "protocols": compare.protocols,
     "metrics": compare.metrics,

@@ -16,8 +16,7 @@ def main(
   """Writes the averaged parameters (`ema_params`) of a checkpoint with its config to `output`.
 
   Args:
-    checkpoint: a run's folder (its newest or best checkpoint, as `checkpointing` has it) or a
-      single checkpoint's.
+    checkpoint: a run's folder, of which the newest is taken, or a single checkpoint's.
     output: a file ending in .safetensors.
     info: what the file shall tell of its training; by default the last validation of the run.
 

@@ -44,12 +44,23 @@ def conv(
     zero: the kernel starts at zero.
   """
   half = kernel // 2
+  precise = jnp.dtype(dtype) == jnp.float32  # accelerators would round the factors
   return nn.Conv(
     features,
     (kernel, kernel),
     strides=stride,
     padding=((half, half), (half, half)),
     dtype=dtype,
+    precision=jax.lax.Precision.HIGHEST if precise else None,
+    kernel_init=nn.initializers.zeros if zero else spread,
+  )
+
+
+def dense(features: int, *, zero: bool = False) -> nn.Dense:
+  """A dense layer in float32, also where accelerators would round the factors."""
+  return nn.Dense(
+    features,
+    precision=jax.lax.Precision.HIGHEST,
     kernel_init=nn.initializers.zeros if zero else spread,
   )
 
@@ -77,8 +88,8 @@ class TimeEmbedding(nn.Module):
     frequencies = jnp.pi * jnp.exp2(jnp.linspace(0.0, 6.0, self.features // 2))
     angles = t[:, None] * frequencies[None, :]
     encoding = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
-    hidden = nn.silu(nn.Dense(4 * self.features, kernel_init=spread)(encoding))
-    return nn.silu(nn.Dense(4 * self.features, kernel_init=spread)(hidden))
+    hidden = nn.silu(dense(4 * self.features)(encoding))
+    return nn.silu(dense(4 * self.features)(hidden))
 
 
 class ToneCurve(nn.Module):
@@ -107,8 +118,8 @@ class ToneCurve(nn.Module):
     hidden = jnp.concatenate([0.5 * jnp.log(shares + 1e-3) + 2.5, 10.0 * differences], axis=1)
     hidden = hidden.reshape(hidden.shape[0], -1)
     for _ in range(2):
-      hidden = nn.silu(nn.Dense(self.features, kernel_init=spread)(hidden))
-    heights = nn.Dense(3 * self.knots, kernel_init=nn.initializers.zeros)(hidden)
+      hidden = nn.silu(dense(self.features)(hidden))
+    heights = dense(3 * self.knots, zero=True)(hidden)
     return tone_curve(y, CURVE_SCALE * heights.reshape(-1, 3, self.knots))
 
 
@@ -165,7 +176,7 @@ class ResidualBlock(nn.Module):
   @nn.compact
   def __call__(self, x: jax.Array, embedding: jax.Array) -> jax.Array:
     hidden = conv(self.features, dtype=self.dtype)(nn.silu(ChannelNorm()(x)))
-    film = nn.Dense(2 * self.features, kernel_init=nn.initializers.zeros)(embedding)
+    film = dense(2 * self.features, zero=True)(embedding)
     scale, shift = jnp.split(film[:, None, None, :].astype(self.dtype), 2, axis=-1)
     hidden = ChannelNorm()(hidden) * (1.0 + scale) + shift
     hidden = conv(self.features, dtype=self.dtype)(nn.silu(hidden))

@@ -6,7 +6,7 @@ Programs are imported when they are called, so that `--help` and mistakes answer
 from typing import Any
 
 from expocm_jax.config_check import check_numbers
-from expocm_jax.errors import UserError
+from expocm_jax.errors import UserError, first_line
 
 
 def _require(flags: Any, *names: str):
@@ -30,7 +30,13 @@ def _train(flags: Any):
   if flags.distributed:
     import jax
 
-    jax.distributed.initialize()
+    try:
+      jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+      raise UserError(
+        f"--distributed: no cluster was found ({first_line(error)}); start it under SLURM, Open "
+        "MPI, Kubernetes or on a TPU pod, or leave the flag out on one machine"
+      ) from error
   train.main(flags.config, flags.workdir)
 
 

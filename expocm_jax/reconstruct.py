@@ -11,7 +11,7 @@ import numpy as np
 import tqdm
 
 from expocm_jax import color, image_io
-from expocm_jax.errors import UserError
+from expocm_jax.errors import UserError, first_line
 from expocm_jax.preview import preview_sheet
 from expocm_jax.reconstructor import Reconstruction, Reconstructor
 
@@ -75,8 +75,8 @@ def main(
           steps=steps,
           samples=samples,
         )
-      except (UserError, MemoryError) as error:
-        message = str(error) or f"{photo}: not enough memory; use a smaller image"
+      except (UserError, MemoryError, jax.errors.JaxRuntimeError) as error:
+        message = _problem(photo, error)
         if alone:
           raise UserError(message) from error
         failed.append(photo)
@@ -86,9 +86,19 @@ def main(
         tqdm.tqdm.write(line, file=sys.stdout)
   if failed:
     raise UserError(
-      f"{len(failed)} of {total} inputs failed: {', '.join(map(str, failed))}; the others are done, see the lines above"
+      f"{len(failed)} of {total} inputs failed: {', '.join(map(str, failed))}; the others are "
+      "done, see the lines above"
     )
   return written
+
+
+def _problem(photo: pathlib.Path, error: Exception) -> str:
+  """A line about a photo that failed; raises errors that are not the user's to mend."""
+  if isinstance(error, UserError):
+    return str(error)
+  if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+    return f"{photo}: not enough memory ({first_line(error)}); use a smaller image or fewer --steps"
+  raise error
 
 
 def _report(message: object):

@@ -15,7 +15,9 @@ from ml_collections import ConfigDict
 
 from expocm_jax import checkpointing, evaluate, image_io, train, variants
 from expocm_jax.errors import UserError
+from expocm_jax.method import Method
 from expocm_jax.predictors import Source
+from expocm_jax.sharding import make_mesh
 
 # Each sampler of the diffusion baseline is a method of its own.
 SAMPLERS = {"diffusion": ("ddim-50", "ddpm-1000")}
@@ -48,6 +50,8 @@ def main(
   # What can be wrong is told before hours of training.
   configs = {name: variants.apply(config, name) for name in names}
   check_distinct(config, configs)
+  for changed in configs.values():
+    train.check_config(changed, Method.from_config(changed), make_mesh())
   evaluate.open_split(
     config, split, size=size, protocol_names=protocol_names, metric_names=metric_names
   )

@@ -2,7 +2,7 @@
 
 The loop is evaluate -> save -> next(batch) -> step -> log. With noise and times as functions of
 the step and the data position in the checkpoint, a resumed run equals an uninterrupted one bit
-for bit on the same machine.
+for bit on the same machine with the same kernels (on GPUs XLA may choose others another time).
 """
 
 import functools
@@ -28,9 +28,10 @@ from expocm_jax.method import Method
 from expocm_jax.metric_writer import MetricWriter
 from expocm_jax.regions import REGIONS
 from expocm_jax.sharding import global_batch, make_mesh, replicated
+from expocm_jax.shared_folder import check_workdir
 from expocm_jax.stop_signals import StopSignals
 from expocm_jax.train_state import TrainState, create_state
-from expocm_jax.train_step import make_curriculum, make_loss, make_train_step
+from expocm_jax.train_step import check_perceptual, make_curriculum, make_loss, make_train_step
 from expocm_jax.validation import Validator
 from input_pipeline import pipeline
 
@@ -42,17 +43,19 @@ def main(config: ConfigDict, workdir: str | os.PathLike) -> None:
   """Trains, from the newest checkpoint in `workdir` on where there is one.
 
   `workdir` gets `checkpoints/`, `metrics.jsonl`, `tensorboard/` and `sheets/`. Each process of a
-  multi-process run calls this with the same arguments. SIGTERM and Ctrl-C finish the step, save,
-  and exit with status 128 + signal (143, 130), so that a scheduler knows the run is unfinished.
+  multi-process run calls this with the same arguments, and all see the same `workdir`. SIGTERM
+  and Ctrl-C (of several processes SIGTERM alone) finish the step, save, and exit with status
+  128 + signal (143, 130), so that a scheduler knows the run is unfinished.
 
   Raises:
     UserError: the config does not fit the devices or the checkpoint, data cannot be read,
       `workdir` cannot be written, or the training has diverged.
     SystemExit: stopped by a signal.
   """
-  workdir = pathlib.Path(workdir).absolute()
   method, mesh = Method.from_config(config), make_mesh()
   check_config(config, method, mesh)
+  check_workdir(os.fspath(workdir))
+  workdir = pathlib.Path(workdir).absolute()
   if config.train.init_from and not (workdir / "checkpoints").is_dir():
     initial_params(config, method)  # before any folder is made
   with StopSignals() as signals:
@@ -78,11 +81,18 @@ def check_config(config: ConfigDict, method: Method, mesh: Mesh) -> None:
   check_numbers(config)
   make_curriculum(config)
   make_loss(config, method, phase=1)
+  check_perceptual(config)
   batch, parts = config.train.batch_size, config.optim.accumulate
   if batch % (mesh.size * parts):
     raise UserError(
       f"config.train.batch_size={batch}: must be a multiple of {mesh.size} device(s) times "
       f"config.optim.accumulate={parts}; change one of them"
+    )
+  share = config.consistency.anchor_fraction
+  if 0 < share * batch < 1:
+    raise UserError(
+      f"config.consistency.anchor_fraction={share}: less than one record of a batch of {batch}; "
+      f"use {1 / batch:.2g} or more, or 0"
     )
   if config.data.crop % method.stride:
     raise UserError(
@@ -184,13 +194,16 @@ class Run:
     train, score = self._config.train, None
     if self.step == self._resumed_at:
       return  # both done before the checkpoint was complete
+    began = time.perf_counter()
     if self.step % train.validate_every == 0 or self.step == self.total:
+      self._fetch()  # a diverged network has no score
       score = self._validate()
     if last or (self.step > 0 and self.step % train.save_every == 0):
       self._fetch()  # a diverged state is never saved
       self._checkpoints.save(
         self.step, self._state, self._batches.get_state(), self._config, score=score
       )
+    self._clock += time.perf_counter() - began  # the rate is that of the steps
 
   def _validate(self) -> float:
     """Validates `ema_params`; returns PSNR-mu over all pixels."""

@@ -239,11 +239,22 @@ def load_perceptual(config: ConfigDict, sharding: jax.sharding.Sharding) -> Lpip
 
   Raises UserError for an unknown network, a missing package, or crops that are too small for it.
   """
-  if not config.consistency.lpips_share or config.objective == "diffusion":
+  if not _uses_perceptual(config):
     return None
+  check_perceptual(config)
+  return jax.device_put(Lpips.load(config.consistency.lpips), sharding)
+
+
+def check_perceptual(config: ConfigDict) -> None:
+  """Raises UserError where LPIPS has a share: for an unknown network or crops too small for it."""
+  if not _uses_perceptual(config):
+    return
   name = config.consistency.lpips
   check_choice(LEAST_SIDES, name, "consistency.lpips")
   if config.data.crop < LEAST_SIDES[name]:
     raise UserError(f"config.data.crop={config.data.crop}: LPIPS with {name} needs at least "
                     f"{LEAST_SIDES[name]} pixels; use larger crops, or lpips_share=0")  # fmt: skip
-  return jax.device_put(Lpips.load(name), sharding)
+
+
+def _uses_perceptual(config: ConfigDict) -> bool:
+  return bool(config.consistency.lpips_share) and config.objective != "diffusion"

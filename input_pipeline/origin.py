@@ -77,6 +77,9 @@ def view_size(config, size):
 def available_splits(config):
   """Of train, validation and test, those that `config.data` has, no record in two of them.
 
+  Of sources whose photos a camera model makes only the first two: their test views are drawn when
+  they are evaluated.
+
   Raises:
     UserError: as `make_source`.
   """

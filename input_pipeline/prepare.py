@@ -19,7 +19,7 @@ def prepare(config, out_dir, *, views=16, size=None, splits=None):
       HDR-SYNTH: photos).
     size: side in pixels; None takes whole images of pairs, and `data.crop` of other sources.
       Larger than `data.crop`, training crops at random.
-    splits: those to write; None = all that the source has, no record in two of them.
+    splits: those to write; None = those of `origin.available_splits`.
 
   Returns:
     {split: number of records written}.

@@ -92,6 +92,16 @@ def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch, capsy
     evaluate.main(small_run.config(), **arguments | {"seed": 1})
 
 
+@pytest.mark.parametrize("change", [{"crop": 24}, {"projection": "photo"}])
+def test_scores_of_other_views_are_not_kept(change, three_scenes, tmp_path):
+  arguments = dict(sources=[], output=tmp_path, methods=["linear"], **SMALL | {"size": None})
+  config = small_run.config()
+  evaluate.main(config, **arguments)
+  config.data.update(change)
+  with pytest.raises(UserError, match="another setting"):
+    evaluate.main(config, **arguments)
+
+
 def test_metrics_of_other_programs_see_absolute_light(three_scenes, tmp_path, monkeypatch):
   class Largest:
     """Stands in for HDR-VDP-3."""

@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 import pytest
+import small_run
 
-from configs import smoke
 from expocm_jax import weights
 from expocm_jax.errors import UserError
 from expocm_jax.method import Method
@@ -13,8 +13,9 @@ from expocm_jax.train import initial_params, start_from
 from expocm_jax.train_state import create_state
 
 
+@pytest.mark.usefixtures("quick_compiles")
 def test_all_three_sets_of_parameters_start_from_the_weights(tmp_path):
-  config, mesh = smoke.get_config(), make_mesh(jax.devices()[:1])
+  config, mesh = small_run.config(), make_mesh(jax.devices()[:1])
   method = Method.from_config(config)
   trained = method.init_params(jax.random.key(1))
   path = tmp_path / "trained.safetensors"

@@ -173,6 +173,20 @@ def test_a_missing_input_does_not_stop_the_rest(weights_file, small, tmp_path, c
 
 
 @pytest.mark.parametrize(
+  "error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nmore")]
+)
+def test_a_photo_too_large_for_the_memory_is_named(error, weights_file, tmp_path, monkeypatch):
+  def fail(*args, **options):
+    raise error
+
+  monkeypatch.setattr(Reconstructor, "reconstruct", fail)
+  Image.new("RGB", (9, 5)).save(tmp_path / "a.png")
+  with pytest.raises(UserError, match=r"a\.png: not enough memory .*; use a smaller") as caught:
+    reconstruct.main(input=tmp_path / "a.png", output=tmp_path / "out", weights=weights_file)
+  assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
   "change, problem",
   [
     ({"input": "missing.jpg"}, "missing.jpg"),

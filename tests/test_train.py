@@ -140,12 +140,21 @@ def test_killed_stopped_and_resumed_equals_uninterrupted(
   assert validations(tmp_path) == validations(whole)
 
 
-def test_a_diverged_run_names_the_step_and_keeps_the_checkpoint_before(monkeypatch, tmp_path):
+@pytest.mark.parametrize("validate_every", [9, 7])  # at the last of them, or after a save
+def test_a_diverged_run_names_the_step_and_keeps_the_checkpoint_before(
+  validate_every, monkeypatch, tmp_path
+):
   losses = iter([1.0, 0.5, 0.4, 0.3, 0.2, float("nan"), 0.1, 0.1])
-  fake = lambda *args, **options: lambda state, batch: (state, {"loss": np.float32(next(losses))})
+
+  def step(state, batch):
+    loss = np.float32(next(losses))
+    params = jax.tree.map(lambda leaf: leaf * loss, state.ema_params)
+    return state._replace(ema_params=params), {"loss": loss}
+
+  fake = lambda *args, **options: step
   monkeypatch.setattr(train, "make_train_step", fake)
   with pytest.raises(UserError, match="loss is nan at step 6; "):
-    train.main(small_run.config(log_every=100), tmp_path)
+    train.main(small_run.config(log_every=100, validate_every=validate_every), tmp_path)
   assert newest_state(tmp_path)[0] == 4
 
 
@@ -154,6 +163,7 @@ def test_a_diverged_run_names_the_step_and_keeps_the_checkpoint_before(monkeypat
   [
     ("optim.accumulate", 3, "multiple of 1 device.*accumulate=3"),
     ("data.crop", 15, "not a multiple of 2"),
+    ("consistency.anchor_fraction", 0.1, "less than one record of a batch of 8; use 0.12 or more"),
     ("train.save_every", 0, "at least 1"),
     ("model.base_width", 8, "base_width=4, this run has 8"),
     ("train.phase2_steps", 7, "phase2_steps=6, this run has 7"),
@@ -167,6 +177,8 @@ def test_what_does_not_fit_is_refused(whole, field, value, message):
 
 
 def test_a_workdir_that_cannot_be_written(tmp_path):
+  with pytest.raises(UserError, match="gs://bucket.*not a folder; mount"):
+    train.main(small_run.config(), "gs://bucket/run")
   (tmp_path / "file").write_text("")
   with pytest.raises(UserError, match="file.*--workdir"):
     train.main(small_run.config(), tmp_path / "file")

@@ -33,9 +33,18 @@ jax.config.update("jax_num_cpu_devices", 1)
 jax.config.update("jax_cpu_collectives_implementation", "gloo")
 jax.distributed.initialize(f"localhost:{port}", 2, index)
 import small_run, test_train_step
+from expocm_jax.errors import UserError
+from expocm_jax.shared_folder import check_workdir
 assert jax.process_count() == 2 and len(jax.devices()) == 2
 local = {name: value[4 * index:][:4] for name, value in small_run.batch().items()}
 states, losses = test_train_step.run(test_train_step.changed(), jax.devices(), batch=local)
+check_workdir(out + ".shared")
+try:
+  check_workdir(f"{out}.{index}")
+except UserError as error:
+  assert "not seen by process 1 of 2" in str(error)
+else:
+  raise AssertionError("private folders pass")
 if index == 0:
   pickle.dump((states, losses), open(out, "wb"))
 """
@@ -117,6 +126,7 @@ def test_two_processes_give_what_one_gives(on_one_device, tmp_path):
   assert [process.returncode for process in started] == [0, 0], errors
   with open(tmp_path / "out", "rb") as file:
     assert_same(pickle.load(file), on_one_device)
+  assert not any((tmp_path / "out.shared").iterdir())
 
 
 def test_one_trace_a_run_and_the_loss_falls_on_a_fixed_batch(on_one_device):

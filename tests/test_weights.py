@@ -52,7 +52,8 @@ def test_round_trip(saved):
 
 def test_older_weights_lack_the_later_fields(tmp_path):
   config = default.get_config()
-  config.model.update(base_width=4, blocks=1, time_features=4, patch=1, tone_bins=0, tone_cells=0)
+  config.model.update(base_width=4, multipliers=(1,), blocks=1, time_features=4)
+  config.model.update(patch=1, tone_bins=0, tone_cells=0)
   params = Method.from_config(config).init_params(jax.random.key(0))
   with config.unlocked():
     del config.model.patch, config.model.tone_bins, config.model.tone_cells
