@@ -12,11 +12,7 @@ from configs import tiny
 
 
 def get_config() -> ConfigDict:
-  return second_stage(tiny.get_config())
-
-
-def second_stage(config: ConfigDict) -> ConfigDict:
-  """The config of a first stage, changed to go on from it."""
+  config = tiny.get_config()
   config.optim.peak_lr = 2e-4
   config.optim.warmup_steps = 20
   config.optim.ema_decay = 0.99

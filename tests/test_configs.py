@@ -12,7 +12,7 @@ from expocm_jax.method import Method
 from expocm_jax.optim import learning_rate
 from expocm_jax.train_step import make_curriculum, make_loss
 
-PLAIN = ("default", "paper", "tiny", "tiny_wide", "mini", "mini_wide", "small", "base", "smoke")
+PLAIN = ("default", "paper", "tiny", "tiny_wide", "small", "base", "smoke")
 ALL = PLAIN + tuple(f"ablation:{variant}" for variant in variants.LABELS)
 
 
