@@ -42,9 +42,12 @@ def parse(argv: list[str]) -> list[str]:
   except SystemExit:
     sys.exit(0)  # --help, which absl ends with 1
   except (AttributeError, KeyError) as error:
-    named = re.search(r'Key "(.+?)"', str(error))  # set in a config file; else on the command line
-    field = named[1] if named else str(error).strip("\"'")
-    sys.exit(fail(f"--config: no field {field!r}; configs/default.py lists every field"))
+    text = str(error).replace("\\", "").replace("\n", " ")
+    # Set in a config file; else on the command line, quoted or not.
+    field = re.search(r'Key "(.+?)"', text) or re.search(r"[\"']*([^\"']+)", text)
+    meant = re.search(r'Did you mean "(.+?)"', text)
+    hint = f", perhaps {meant[1]!r}" if meant else ""
+    sys.exit(fail(f"--config: no field {field[1]!r}{hint}; configs/default.py lists every field"))
   except (OSError, ImportError, SyntaxError) as error:
     # absl wraps the reason in its own story.
     missing = re.search(r"No such file or directory: '(.+?)'", str(error))
@@ -79,6 +82,7 @@ def main(argv: list[str]) -> int:
   except KeyboardInterrupt:
     return 130
   except Terminated:
+    print("stopped by SIGTERM; what was finished is kept", file=sys.stderr, flush=True)
     os._exit(143)  # at once: a compilation in the background would crash a slow end
   return 0
 

@@ -1,4 +1,4 @@
-"""The whole program in two minutes: a network too small to learn, on made-up scenes.
+"""The whole program in a few minutes: a network too small to learn, on made-up scenes.
 
     python main.py --mode=train --config=configs/smoke.py --workdir=runs/smoke
 

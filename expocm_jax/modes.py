@@ -107,6 +107,8 @@ def _reconstruct(flags: Any):
   from expocm_jax import reconstruct
 
   _require(flags, "input", "output")
+  if not all(flags.input):
+    raise UserError("--input: empty; name a photo or a folder")
   reconstruct.main(
     input=flags.input,
     output=flags.output,

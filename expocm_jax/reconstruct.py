@@ -147,7 +147,9 @@ def _one_photo(
   for file in files:
     depth = {"exr_dtype": exr_dtype} if file.suffix == ".exr" else {}
     image_io.write_hdr(file, result.hdr, attributes=attributes, **depth)
+  names = [file.name for file in files]
   if result.std is not None:
+    names.append(f"{target.name}.std.exr (spread of the samples)")
     note = {"comments": f"ExpoCM: standard deviation of {options['samples']} samples, {SCALE}"}
     image_io.write_hdr(
       target.with_name(f"{target.name}.std.exr"), result.std, attributes=note, exr_dtype=exr_dtype
@@ -158,7 +160,7 @@ def _one_photo(
     f"{photo.name}: {ldr.shape[1]} x {ldr.shape[0]} pixels, "
     f"{before:.1f} -> {dynamic_range(result.hdr):.1f} stops, brightest "
     f"{result.hdr.max():.2f} (1.0 = where the photo clips) -> "
-    f"{', '.join(file.name for file in files)}"
+    f"{', '.join(names)}"
   )
 
 
@@ -190,7 +192,22 @@ def _photos_at(path: str | os.PathLike) -> list[pathlib.Path]:
   ]
   if not photos:
     raise UserError(f"{path}: holds only previews of earlier runs; name the photos' folder")
+  _report_unread(pathlib.Path(path))
   return photos
+
+
+def _report_unread(path: pathlib.Path):
+  """Prints what else a folder holds, HDR images and hidden files aside: nobody shall miss it."""
+  if not path.is_dir():
+    return
+  known = (*image_io.LDR_SUFFIXES, *image_io.HDR_SUFFIXES)
+  entries = [e for e in sorted(path.iterdir()) if not e.name.startswith(".")]
+  names = [e.name + "/" for e in entries if e.is_dir()]
+  names += [e.name for e in entries if not e.is_dir() and e.suffix.lower() not in known]
+  if names:
+    listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    _report(f"{path}: {len(names)} more in it, not read ({listed}); photos there end in "
+            f"{' '.join(image_io.LDR_SUFFIXES)}")  # fmt: skip
 
 
 def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:

@@ -67,7 +67,8 @@ def test_a_batch_goes_on_and_lists_what_failed(photos, tmp_path):
 
 
 CONFIG_MISTAKES = {
-  "unknown field": (["--config.train.bach=3"], ["bach"]),
+  "unknown field": (["--config.train.nope=3"], ["no field 'nope'; configs"]),
+  "mistyped field": (["--config.data.rot=x"], ["no field 'rot', perhaps 'root'; configs"]),
   "wrong type": (["--config.train.batch_size=many"], ["batch_size"]),
   "no config file": (["--config=nowhere.py"], ["--config: nowhere.py: no such file"]),
   "unknown field in a config file": (["--config={own}"], ["'bach'"]),
@@ -98,6 +99,7 @@ def test_mistakes_in_flags_and_paths(tmp_path, photos):
     (["--mode=paint"], "paint"),
     ([], "--mode: missing"),
     (["--mode=reconstruct"], "--input"),
+    (["--mode=reconstruct", "--input=", f"--output={tmp_path}/out"], "--input: empty"),
     (["--mode=reconstruct", "--input=nowhere.jpg", f"--output={tmp_path}"], "nowhere.jpg"),
     (["--mode=reconstruct", photo, f"--output={a_file}"], str(a_file)),
     (["--mode=reconstruct", photo, f"--output={tmp_path}", "--weights=nowhere"], "nowhere"),
@@ -154,6 +156,6 @@ def test_a_signal_ends_an_evaluation_cleanly(number, tmp_path):
     seen += text
   program.send_signal(number)
   _, rest = program.communicate(timeout=60)
-  assert program.returncode == 128 + number
+  assert program.returncode == 128 + number and "stopped" in rest
   assert "Traceback" not in seen + rest and "Fatal" not in seen + rest
   assert not (tmp_path / "scores.json").exists() and not list(tmp_path.rglob(".*.tmp*"))

@@ -138,6 +138,7 @@ def test_program_writes_what_python_returns(weights_file, small, ldr, tmp_path, 
   assert np.abs(image_io.read_hdr(files[1]) - expected.hdr).max() < 0.01 * expected.hdr.max()
   line = capsys.readouterr().out
   assert "60 x 60" in line and "stops" in line and "1.0 = where the photo clips" in line
+  assert "a b.hdr, a b.std.exr (spread" in line
 
 
 def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, capsys, monkeypatch):
@@ -147,11 +148,14 @@ def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, caps
   for name in ("x.png", "X.jpg", "last.webp", "old.preview.png"):
     Image.new("RGB", (9, 5), (200, 100, 50)).save(folder / name)
   (folder / "broken.png").write_text("no image")
+  (folder / "phone.heic").write_text("not read")
+  (folder / "more").mkdir()
   with pytest.raises(UserError, match=r"1 of 4 inputs failed: .*broken\.png"):
     reconstruct.main(input=folder, output=output, weights=weights_file)
   written = sorted(file.name for file in output.glob("*.exr"))
   assert written == ["X_jpg.exr", "last.exr", "x_png.exr"]
-  assert "broken.png" in capsys.readouterr().err
+  error = capsys.readouterr().err
+  assert "broken.png" in error and "2 more in it, not read (more/, phone.heic)" in error
   with pytest.raises(UserError, match=r"broken\.png") as caught:
     reconstruct.main(input=folder / "broken.png", output=output, weights=weights_file)
   assert "failed" not in str(caught.value)
