@@ -13,7 +13,6 @@
 """
 
 import os
-import re
 import signal
 import sys
 
@@ -41,23 +40,8 @@ def parse(argv: list[str]) -> list[str]:
     return rest
   except SystemExit:
     sys.exit(0)  # --help, which absl ends with 1
-  except (AttributeError, KeyError) as error:
-    text = str(error).replace("\\", "").replace("\n", " ")
-    # Set in a config file; else on the command line, quoted or not.
-    field = re.search(r'Key "(.+?)"', text) or re.search(r"[\"']*([^\"']+)", text)
-    meant = re.search(r'Did you mean "(.+?)"', text)
-    hint = f", perhaps {meant[1]!r}" if meant else ""
-    sys.exit(fail(f"--config: no field {field[1]!r}{hint}; configs/default.py lists every field"))
-  except (OSError, ImportError, SyntaxError) as error:
-    # absl wraps the reason in its own story.
-    missing = re.search(r"No such file or directory: '(.+?)'", str(error))
-    problem = f"{missing[1]}: no such file" if missing else error
-    sys.exit(fail(f"--config: {problem}; give a file such as configs/tiny.py"))
-  except (flags.Error, TypeError, ValueError, UserError) as error:
-    text = str(error)
-    if "get_config()" in text:  # of a file that takes no variant; absl quotes its whole traceback
-      text = "--config: only configs/ablation.py takes a :VARIANT; leave it out"
-    sys.exit(fail(f"{text}; see python main.py --help"))
+  except (flags.Error, *options.MISTAKES) as error:
+    sys.exit(fail(options.explain(error)))
 
 
 class Terminated(BaseException):

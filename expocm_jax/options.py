@@ -1,12 +1,20 @@
 """The flags of the command line, in one place: `main.py` declares them all at its start."""
 
 import pathlib
+import re
 
 from absl import flags
 from ml_collections import config_flags
 
+from expocm_jax.errors import UserError
+
 CONFIG = pathlib.Path(__file__).parent.parent / "configs" / "default.py"
 UNTRAINED = ("linear", "bt2446c", "akyuz")  # of expansion.OPERATORS; importing it would load JAX
+
+# What absl, ml_collections and config files raise where something cannot be read.
+MISTAKES = (
+  AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, UserError, ValueError,
+)  # fmt: skip
 
 
 def define(modes: list[str]) -> None:
@@ -53,3 +61,22 @@ def define(modes: list[str]) -> None:
   several("variants", None, "study: names of expocm_jax/variants.py; its VARIANTS unless given.")
   whole("limit", None, "inspect: look into at most so many records of a split.", lower_bound=1)
   config_flags.DEFINE_config_file("config", str(CONFIG), "Config, FILE.py or FILE.py:VARIANT.")
+
+
+def explain(error: Exception) -> str:
+  """One line for a person, of what was raised when flags and config were read."""
+  text = str(error)
+  if isinstance(error, AttributeError | KeyError):
+    text = text.replace("\\", "").replace("\n", " ")
+    # Set in a config file; else on the command line, quoted or not.
+    field = re.search(r'Key "(.+?)"', text) or re.search(r"[\"']*([^\"']+)", text)
+    meant = re.search(r'Did you mean "(.+?)"', text)
+    hint = f", perhaps {meant[1]!r}" if meant else ""
+    return f"--config: no field {field[1]!r}{hint}; configs/default.py lists every field"
+  if isinstance(error, OSError | ImportError | SyntaxError):
+    missing = re.search(r"No such file or directory: '(.+?)'", text)  # absl wraps it in its story
+    problem = f"{missing[1]}: no such file" if missing else text
+    return f"--config: {problem}; give a file such as configs/tiny.py"
+  if "get_config()" in text:  # of a file that takes no variant; absl quotes its whole traceback
+    text = "--config: only configs/ablation.py takes a :VARIANT; leave it out"
+  return f"{text}; see python main.py --help"

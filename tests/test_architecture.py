@@ -13,7 +13,7 @@ TIERS = [
    "diffusion", "order_statistics", "tone_statistics", "tone_grid", "photo_context"},
   {"layers", "unet", "lpips"},
   {"method", "sharding", "optim", "train_state", "train_step", "checkpointing", "metric_writer",
-   "weights", "stop_signals", "saved_config", "pretrained", "config_check",
+   "weights", "stop_signals", "shared_folder", "saved_config", "pretrained", "config_check",
    "variants", "scoring", "journal", "perceptual"},
   {"validation", "train", "photo", "reconstructor", "preview", "predictors", "comparison", "report",
    "evaluate", "study", "speed", "reconstruct", "export", "demo", "options", "modes"},
