@@ -36,7 +36,10 @@ def main(*, output: str | os.PathLike = "demo_output", weights: str | os.PathLik
     input=photographs(), output=output, weights=weights, formats=("exr", "hdr"), samples=SAMPLES
   )
   folder = pathlib.Path(output).resolve()
-  print(f"\n{len(written)} HDR files and a preview of each photo lie in {folder}")
+  print(
+    f"\n{len(written)} HDR files lie in {folder}, with the spread of the samples (.std.exr) and a "
+    "preview of each photo:"
+  )
   for preview in sorted(folder.glob(f"*{reconstruct.PREVIEW_SUFFIX}")):
     print(f"  {preview.name}")
   print(
