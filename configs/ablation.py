@@ -23,7 +23,8 @@ from expocm_jax.errors import UserError
 def get_config(variant: str = "") -> ConfigDict:
   if variant not in variants.LABELS:
     known = ", ".join(variants.LABELS)
-    raise UserError(f"configs/ablation.py: no variant {variant!r}; "
+    given = f"no variant {variant!r}" if variant else "no variant given"
+    raise UserError(f"configs/ablation.py: {given}; "
                     f"give one as configs/ablation.py:VARIANT, of {known}")  # fmt: skip
   config = tiny.get_config()
   config.train.phase2_steps = 600  # ELC is in phase II, which `tiny` leaves to its second stage
