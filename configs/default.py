@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
   config.seed = 0
   config.objective = "consistency"  # [P]; "diffusion": the DDPM baseline with the same network
 
-  # Value domain (DESIGN: quantities and ranges).
+  # Value domain: docs/training.md, the first table.
   config.domain = domain = ConfigDict()
   domain.mu = 5000.0              # mu-law constant [C]
   domain.headroom = 16.0          # largest relative radiance, 1.0 = sensor clip [C]

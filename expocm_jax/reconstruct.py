@@ -1,4 +1,4 @@
-"""Reconstructs HDR images from photos on disk: `--mode=reconstruct` (DESIGN section 7)."""
+"""Reconstructs HDR images from photos on disk: `--mode=reconstruct`."""
 
 import math
 import os

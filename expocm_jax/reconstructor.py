@@ -1,4 +1,4 @@
-"""From an LDR array to an HDR array: tiles, noise by position, steps and samples (DESIGN 7)."""
+"""From an LDR array to an HDR array: tiles, noise by position, steps and samples."""
 
 import collections
 import functools

@@ -1,4 +1,4 @@
-"""Windows over an image of any size, and noise that belongs to a place (DESIGN section 7).
+"""Windows over an image of any size, and noise that belongs to a place.
 
 The image is taken to continue beyond its borders by reflection, for ever. A window is an output
 tile with a halo on every side; when the halo is at least the network's receptive radius, the
