@@ -64,6 +64,7 @@ def main(argv: list[str]) -> int:
   except UserError as error:
     return fail(error)
   except KeyboardInterrupt:
+    print("stopped by Ctrl-C; what was finished is kept", file=sys.stderr, flush=True)
     return 130
   except Terminated:
     print("stopped by SIGTERM; what was finished is kept", file=sys.stderr, flush=True)
