@@ -34,9 +34,8 @@ def define(modes: list[str]) -> None:
   flags.DEFINE_enum("exr_dtype", "half", ["half", "float"], "reconstruct: numbers in .exr files.")
   flags.DEFINE_bool("distributed", False, "train: one of several processes of a pod or cluster.")
   whole("seed", 0, "reconstruct, evaluate: seed of the noise.", lower_bound=0)
-  flags.DEFINE_integer(
-    "steps", 1, "reconstruct: network calls along the trajectory.", lower_bound=1, upper_bound=8
-  )
+  whole("steps", 1, "reconstruct: network calls along the trajectory.", lower_bound=1,
+        upper_bound=8)  # fmt: skip
   whole("samples", 1, "reconstruct, evaluate: noise samples to average.", lower_bound=1)
   whole("views", 1, "evaluate, prepare, study: fixed views of each scene.", lower_bound=1)
   whole(

@@ -54,10 +54,10 @@ def main(config: ConfigDict, workdir: str | os.PathLike) -> None:
   """
   method, mesh = Method.from_config(config), make_mesh()
   check_config(config, method, mesh)
+  if config.train.init_from and not pathlib.Path(workdir, "checkpoints").is_dir():
+    initial_params(config, method)  # before any folder is made
   check_workdir(os.fspath(workdir))
   workdir = pathlib.Path(workdir).absolute()
-  if config.train.init_from and not (workdir / "checkpoints").is_dir():
-    initial_params(config, method)  # before any folder is made
   with StopSignals() as signals:
     run = Run(config, workdir, method, mesh)
     try:
@@ -92,7 +92,7 @@ def check_config(config: ConfigDict, method: Method, mesh: Mesh) -> None:
   if 0 < share * batch < 1:
     raise UserError(
       f"config.consistency.anchor_fraction={share}: less than one record of a batch of {batch}; "
-      f"use {1 / batch:.2g} or more, or 0"
+      f"use 1/{batch} or more, or 0"
     )
   if config.data.crop % method.stride:
     raise UserError(
@@ -194,12 +194,14 @@ class Run:
     train, score = self._config.train, None
     if self.step == self._resumed_at:
       return  # both done before the checkpoint was complete
+    validates = self.step % train.validate_every == 0 or self.step == self.total
+    saves = last or (self.step > 0 and self.step % train.save_every == 0)
+    if validates or saves:
+      self._fetch()  # a diverged network has no score, and is never saved
     began = time.perf_counter()
-    if self.step % train.validate_every == 0 or self.step == self.total:
-      self._fetch()  # a diverged network has no score
+    if validates:
       score = self._validate()
-    if last or (self.step > 0 and self.step % train.save_every == 0):
-      self._fetch()  # a diverged state is never saved
+    if saves:
       self._checkpoints.save(
         self.step, self._state, self._batches.get_state(), self._config, score=score
       )

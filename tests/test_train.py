@@ -163,7 +163,7 @@ def test_a_diverged_run_names_the_step_and_keeps_the_checkpoint_before(
   [
     ("optim.accumulate", 3, "multiple of 1 device.*accumulate=3"),
     ("data.crop", 15, "not a multiple of 2"),
-    ("consistency.anchor_fraction", 0.1, "less than one record of a batch of 8; use 0.12 or more"),
+    ("consistency.anchor_fraction", 0.1, "less than one record of a batch of 8; use 1/8 or more"),
     ("train.save_every", 0, "at least 1"),
     ("model.base_width", 8, "base_width=4, this run has 8"),
     ("train.phase2_steps", 7, "phase2_steps=6, this run has 7"),
