@@ -18,8 +18,8 @@ import sys
 
 from absl import app, flags, logging
 
-from expocm_jax import modes, options
 from expocm_jax.errors import UserError
+from expocm_jax.programs import modes, options
 
 FLAGS = flags.FLAGS
 

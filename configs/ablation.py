@@ -15,8 +15,7 @@ Hardware: 2 CPU cores. Expected: the tables of docs/evaluation.md, at the budget
 
 from ml_collections import ConfigDict
 
-from configs import tiny
-from expocm_jax import variants
+from configs import tiny, variants
 from expocm_jax.errors import UserError
 
 

@@ -19,8 +19,8 @@ import tqdm
 
 from expocm_jax.errors import UserError
 from expocm_jax.image_io import atomic_path, output_folder
+from input_pipeline.datasets.hdr_folder import INDEX
 from input_pipeline.fetching import Client, FetchError, Remote, is_right
-from input_pipeline.sources import INDEX
 
 SCENES = pathlib.Path(__file__).with_name("scenes.csv")
 PATIENCE = 2  # files for which a host may be silent

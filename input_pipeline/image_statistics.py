@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from input_pipeline.camera import LUMINANCE
-from input_pipeline.pairs import srgb_to_linear
+from input_pipeline.camera.photograph import LUMINANCE
+from input_pipeline.datasets.pairs import srgb_to_linear
 
 CLIPPED = 253.5 / 255  # a pixel whose largest channel reaches this has lost radiance
 SAMPLES = 250_000  # pixels of an image that are looked at

@@ -2,7 +2,9 @@
 
 import math
 
-from input_pipeline import catalogue, datasets, origin, pipeline
+from input_pipeline import batches
+from input_pipeline import source as origin
+from input_pipeline.datasets import catalogue, prepared
 
 
 def prepare(config, out_dir, *, views=16, size=None, splits=None):
@@ -33,23 +35,23 @@ def prepare(config, out_dir, *, views=16, size=None, splits=None):
   size = config.data.crop if size is None else size
   parts = {}
   for split in splits:
-    source, example = pipeline.make_source(config, split, headroom=math.inf)
+    source, example = batches.make_source(config, split, headroom=math.inf)
     parts[split] = (views * len(source), _views(source, example, views, size))
-  return datasets.write_prepared(parts, out_dir, size=size)
+  return prepared.write_prepared(parts, out_dir, size=size)
 
 
 def _prepare_whole(config, out_dir, views, splits):
   """A dataset's builder: whole images, radiance unlimited."""
-  views = pipeline.distinct_views(config, views, size=None)
+  views = batches.distinct_views(config, views, size=None)
   parts = {}
   for split in splits:
-    source, example = pipeline.make_source(config, split, headroom=math.inf)
+    source, example = batches.make_source(config, split, headroom=math.inf)
     made = origin.is_synth(config.data)
     records = _views(source, example, views, None) if made else map(source.read, range(len(source)))
     parts[split] = (views * len(source), records)
-  return datasets.write_prepared(parts, out_dir, entry=catalogue.find(config.data.dataset))
+  return prepared.write_prepared(parts, out_dir, entry=catalogue.find(config.data.dataset))
 
 
 def _views(source, example, views, size):
   for index in range(len(source)):
-    yield from pipeline.fixed_views(source, example, index, range(views), size=size)
+    yield from batches.fixed_views(source, example, index, range(views), size=size)

@@ -41,5 +41,5 @@ def pair_folder(tmp_path):
 
 def pytest_collection_modifyitems(items):
   """The longest files first, so that parallel test processes end at about the same time."""
-  longest = ("test_train.py", "test_train_step.py", "test_reconstructor.py", "test_cli.py")
+  longest = ("test_loop.py", "test_step.py", "test_reconstructor.py", "test_cli.py")
   items.sort(key=lambda item: item.path.name not in longest)

@@ -1,0 +1,1 @@
+"""Trained parameters on disk: weights files, runs, shipped sets."""

@@ -1,0 +1,1 @@
+"""Scores of methods under protocols, and their report."""

@@ -1,0 +1,66 @@
+"""The metrics of a report: their names, direction, digits, and the order of the columns.
+
+First the paper's order (PSNR-mu, SSIM-mu, HDR-VDP-2, HDR-VDP-3, LPIPS, Delta E 2000), then what is
+ours beyond. HDR-VDP-2, which we cannot measure, is there for published numbers alone.
+"""
+
+from typing import NamedTuple
+
+from expocm_jax.ops.regions import REGIONS
+
+
+class Metric(NamedTuple):
+  """How one metric is shown."""
+
+  key: str  # in the record: "psnr_mu" of "psnr_mu/all"
+  name: str  # short, for Markdown and the page
+  latex: str
+  higher: bool  # True: higher is better
+  digits: int  # decimals of a mean; its interval has one less, unless it is of a difference
+  unit: str
+
+  @property
+  def heading(self) -> str:
+    return f"{self.name} {'↑' if self.higher else '↓'}"
+
+  @property
+  def latex_heading(self) -> str:
+    return rf"{self.latex} $\{'uparrow' if self.higher else 'downarrow'}$"
+
+  @property
+  def decibels(self) -> bool:
+    """A PSNR: its error can be pooled over pixels."""
+    return self.key in ("psnr_mu", "pu21_psnr")
+
+
+METRICS = (
+  Metric("psnr_mu", "PSNR-µ", r"PSNR-$\mu$", True, 2, "dB"),
+  Metric("ssim_mu", "SSIM-µ", r"SSIM-$\mu$", True, 4, ""),
+  Metric("hdrvdp2", "VDP-2", "VDP-2", True, 2, "Q"),
+  Metric("hdrvdp3", "VDP-3", "VDP-3", True, 2, "Q"),
+  Metric("lpips_alex", "LPIPS", "LPIPS", False, 4, ""),
+  Metric("delta_e_2000", "ΔE2000", r"$\Delta E_{2000}$", False, 2, ""),
+  Metric("pu21_psnr", "PU-PSNR", "PU21-PSNR", True, 2, "dB"),
+  Metric("pu21_ssim", "PU-SSIM", "PU21-SSIM", True, 4, ""),
+  Metric("lpips_vgg", "LPIPS-V", "LPIPS-VGG", False, 4, ""),
+  Metric("cvvdp", "CVVDP", "CVVDP", True, 2, "JOD"),
+)
+BY_KEY = {metric.key: metric for metric in METRICS}
+PUBLISHED_ONLY = ("hdrvdp2",)
+
+
+def score_keys(present: set[str]) -> list[str]:
+  """The score keys "metric/region" of `present` in the order of the columns.
+
+  Raises:
+    ValueError: a key whose metric or region is not known here.
+  """
+  known = [f"{metric.key}/{region}" for region in REGIONS for metric in METRICS]
+  if unknown := sorted(present - set(known)):
+    raise ValueError(f"scores that a report does not know: {', '.join(unknown)}")
+  return [key for key in known if key in present]
+
+
+def metric_of(key: str) -> Metric:
+  """The metric of a score key."""
+  return BY_KEY[key.split("/")[0]]

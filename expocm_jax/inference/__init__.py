@@ -1,0 +1,1 @@
+"""From a photo to an HDR image, at any size."""

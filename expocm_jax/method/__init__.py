@@ -1,0 +1,1 @@
+"""The paper, in reading order: masks, eact, consistency, losses, schedules; expocm binds them."""

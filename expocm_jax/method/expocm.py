@@ -1,0 +1,195 @@
+"""The method with every option of a config bound: functions of arrays alone.
+
+This is where names in a config become functions, once, before anything is compiled.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from expocm_jax.errors import UserError
+from expocm_jax.method import consistency, diffusion, eact, masks
+from expocm_jax.method.eact import BridgeFields
+from expocm_jax.method.masks import ExposureLevels, ExposureMasks
+from expocm_jax.network import photo_context, unet
+from expocm_jax.network.photo_context import PhotoContext
+from expocm_jax.ops import tone_curves
+from expocm_jax.ops.color import srgb_to_linear
+
+MASK_VARIANTS: dict[str, Callable[[ExposureMasks], ExposureMasks]] = {
+  "three": lambda exposure: exposure,
+  "two": masks.merge_pathological,
+  "uniform": masks.ignore_exposure,
+}
+OBJECTIVES = ("consistency", "diffusion")
+LDR_DOMAINS = ("encoded", "display")
+DTYPES = ("float32", "bfloat16")
+
+
+def check_choice(options: Iterable[str], name: str, field: str) -> None:
+  """Raises UserError when `name`, the value of the config's `field`, is not among the options."""
+  if name not in options:
+    raise UserError(f"config.{field}: unknown value {name!r}; use one of {', '.join(options)}")
+
+
+def choose(options: dict, name: str, field: str):
+  """Returns `options[name]`; raises UserError as `check_choice`."""
+  check_choice(options, name, field)
+  return options[name]
+
+
+class Condition(NamedTuple):
+  """What the network is told of the photo."""
+
+  y: jax.Array  # [B, H, W, 3], the LDR, or a part of it, in the domain of x0
+  context: PhotoContext  # of the whole photo
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+  """Domain, masks, trajectory, consistency function and network of one config.
+
+  Images are [..., H, W, 3] unless a method says otherwise; the network needs a batch axis and
+  sides divisible by `stride`.
+  """
+
+  objective: str
+  network: unet.UNet
+  mu: float
+  headroom: float
+  ldr_domain: str
+  tau: float
+  q_lo: float
+  q_hi: float
+  variant: str
+  fields: Callable[[jax.Array, ExposureMasks], BridgeFields]
+  delta: float
+  gate: float = 0.0  # older weights do not have the field
+
+  @classmethod
+  def from_config(cls, config: ConfigDict) -> "Method":
+    """Binds the fields of a config.
+
+    Raises:
+      UserError: the name of a variant, domain or number format is unknown.
+    """
+    options = dict(config.trajectory)
+    variant, sigma_uniform = options.pop("variant"), options.pop("sigma_uniform")
+    objective = config.get("objective", "consistency")  # older weights do not have the field
+    check_choice(OBJECTIVES, objective, "objective")
+    check_choice(MASK_VARIANTS, variant, "trajectory.variant")
+    check_choice(LDR_DOMAINS, config.domain.ldr_domain, "domain.ldr_domain")
+    check_choice(DTYPES, config.model.dtype, "model.dtype")
+    if variant == "uniform":
+      options["sigma_good"] = sigma_uniform
+    return cls(
+      objective=objective,
+      network=unet.create(**config.model),
+      **config.domain,
+      **config.masks,
+      variant=variant,
+      fields=functools.partial(eact.bridge_fields, **options),
+      delta=config.consistency.delta,
+    )
+
+  @property
+  def stride(self) -> int:
+    return unet.stride(self.network.multipliers, self.network.patch)
+
+  @property
+  def receptive_radius(self) -> int:
+    """Pixels around an output pixel that its value can depend on, low-pass included."""
+    blur = self.fields.keywords["blur_radius"]
+    network = self.network
+    return unet.receptive_radius(network.multipliers, network.blocks, network.patch) + blur
+
+  def init_params(self, key: jax.Array) -> dict:
+    return unet.init_params(self.network, key)
+
+  def encode_hdr(self, hdr: jax.Array) -> jax.Array:
+    """Relative radiance in [0, headroom] -> x0 in [0, 1]."""
+    return tone_curves.mu_law(jnp.clip(hdr / self.headroom, 0.0, 1.0), mu=self.mu)
+
+  def encode_ldr(self, ldr: jax.Array) -> jax.Array:
+    """Display-referred LDR in [0, 1] -> y in [0, 1]."""
+    if self.ldr_domain == "display":
+      return ldr
+    return tone_curves.mu_law(srgb_to_linear(ldr) / self.headroom, mu=self.mu)
+
+  @property
+  def white(self) -> jax.Array:
+    """The y at which a photo clips, []."""
+    return self.encode_ldr(jnp.ones((1, 1, 3)))[0, 0, 0]
+
+  def condition(self, ldr: jax.Array) -> Condition:
+    """The condition that whole photos give."""
+    y, network = self.encode_ldr(ldr), self.network
+    context = photo_context.whole(y, self.white, bins=network.tone_bins, cells=network.tone_cells)
+    return Condition(y, context)
+
+  def decode(self, x0: jax.Array) -> jax.Array:
+    """x0 -> relative radiance in [0, headroom]."""
+    return tone_curves.inverse_mu_law(jnp.clip(x0, 0.0, 1.0), mu=self.mu) * self.headroom
+
+  def masks(self, ldr: jax.Array) -> ExposureMasks:
+    """The three exposure masks of whole images, eq. 5-7."""
+    return masks.exposure_masks(ldr, tau=self.tau, q_lo=self.q_lo, q_hi=self.q_hi, gate=self.gate)
+
+  def masks_from_levels(self, ldr: jax.Array, levels: ExposureLevels) -> ExposureMasks:
+    """The three exposure masks of parts of images with known percentiles."""
+    return masks.masks_from_levels(ldr, levels, tau=self.tau, gate=self.gate)
+
+  def bridge(self, y: jax.Array, exposure: ExposureMasks) -> BridgeFields:
+    """The trajectory's end, with the masks of the config's variant, eq. 3 and 8-11."""
+    return self.fields(y, MASK_VARIANTS[self.variant](exposure))
+
+  def denoise(self, params: dict, x_t: jax.Array, t: jax.Array, condition: Condition) -> jax.Array:
+    """f(x_t, t, y), y being the condition's: the estimate of x0, [B, H, W, 3]; t is [B]."""
+    output = self.network.apply({"params": params}, x_t, t, *condition)
+    return consistency.consistency_function(output, x_t, t, condition.y, delta=self.delta)
+
+  def one_step(
+    self, params: dict, condition: Condition, noise: jax.Array, exposure: ExposureMasks
+  ) -> jax.Array:
+    """One network call from x_1: the estimate of x0, [B, H, W, 3]."""
+    y = condition.y
+    return self.restart(params, y, condition, noise, jnp.ones(y.shape[0]), exposure)
+
+  def restart(
+    self,
+    params: dict,
+    x0: jax.Array,
+    condition: Condition,
+    noise: jax.Array,
+    t: jax.Array,
+    exposure: ExposureMasks,
+  ) -> jax.Array:
+    """Noises the estimate `x0` up to time t along its trajectory and denoises it again.
+
+    At t = 1 the estimate has no influence: that is the first step of every reconstruction.
+    """
+    x_t = eact.bridge_state(x0, self.bridge(condition.y, exposure), noise, t)
+    return self.denoise(params, x_t, t, condition)
+
+  def predict_noise(
+    self, params: dict, z_n: jax.Array, n: jax.Array, condition: Condition
+  ) -> jax.Array:
+    """The diffusion baseline's eps in z_n, [B, H, W, 3] in [-1, 1], at levels n, [B] integers."""
+    t = n.astype(jnp.float32) / float(diffusion.STEPS)
+    return self.network.apply({"params": params}, z_n, t, *condition)
+
+  def sample(
+    self, params: dict, ldr: jax.Array, key: jax.Array, *, steps: int, eta: float
+  ) -> jax.Array:
+    """A draw of x0 by the diffusion baseline, [B, H, W, 3]; `diffusion.sample` has the options."""
+    condition = self.condition(ldr)
+
+    def predict(z_n: jax.Array, n: jax.Array) -> jax.Array:
+      return self.predict_noise(params, z_n, jnp.full(ldr.shape[:1], n), condition)
+
+    return (diffusion.sample(predict, ldr.shape, key, steps=steps, eta=eta) + 1.0) / 2.0

@@ -1,0 +1,138 @@
+"""The network F(x_t, y, t): a U-Net with three down- and three upsampling stages."""
+
+import flax.linen as nn
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+
+from expocm_jax.network import photo_context
+from expocm_jax.network.layers import (
+  ChannelNorm,
+  ResidualBlock,
+  TimeEmbedding,
+  ToneCurve,
+  ToneGrid,
+  conv,
+  fold,
+  unfold,
+  upsample,
+)
+from expocm_jax.network.photo_context import PhotoContext
+
+
+class UNet(nn.Module):
+  """Residual U-Net without attention.
+
+  Attributes:
+    base_width: channels at full resolution.
+    multipliers: channels of each level over `base_width`; one level more than samplings.
+    blocks: residual blocks a level, on the way down and on the way up.
+    time_features: sines and cosines that encode t.
+    dtype: of the activations; parameters are float32.
+    patch: side in pixels of the squares that are folded into channels before the first layer, and
+      unfolded after the last; 1 = none.
+    tone_bins: of the statistics from which a tone curve of the whole photo comes; 0 = no curve.
+    tone_cells: along either side of the photo, from which a grid of curves comes; 0 = no grid.
+  """
+
+  base_width: int
+  multipliers: tuple[int, ...]
+  blocks: int
+  time_features: int
+  dtype: jnp.dtype
+  patch: int = 1
+  tone_bins: int = 0
+  tone_cells: int = 0
+
+  @nn.compact
+  def __call__(
+    self, x_t: jax.Array, t: jax.Array, y: jax.Array, context: PhotoContext
+  ) -> jax.Array:
+    """The network's output, [B, H, W, 3] float32.
+
+    Args:
+      x_t: [B, H, W, 3], the state; H and W divisible by `stride`.
+      t: [B], its time.
+      y: [B, H, W, 3] in [0, 1], the photo or a part of it.
+      context: of the whole photo, and where in it y lies.
+    """
+    widths = [self.base_width * m for m in self.multipliers]
+    embedding = TimeEmbedding(self.time_features)(t)
+    # The norms divide out a pixel's scale: only beside a constant does its brightness survive.
+    inputs = fold(jnp.concatenate([x_t, y], axis=-1), self.patch)
+    inputs = jnp.concatenate([inputs, jnp.ones_like(inputs[..., :1])], axis=-1)
+    h = conv(widths[0], dtype=self.dtype)(inputs.astype(self.dtype))
+    skips = []
+    for level, width in enumerate(widths):
+      if level > 0:
+        h = conv(width, dtype=self.dtype, stride=2)(h)
+      for _ in range(self.blocks):
+        h = ResidualBlock(width, self.dtype)(h, embedding)
+      skips.append(h)
+    skips.pop()
+    for width in reversed(widths[:-1]):
+      h = conv(width, dtype=self.dtype)(upsample(h))
+      h = jnp.concatenate([h, skips.pop()], axis=-1)
+      for _ in range(self.blocks):
+        h = ResidualBlock(width, self.dtype)(h, embedding)
+    h = nn.silu(ChannelNorm()(h))
+    # The last layer starts at zero: an untrained model returns the linearised LDR.
+    output = conv(3 * self.patch**2, dtype=jnp.float32, zero=True)(h.astype(jnp.float32))
+    output = unfold(output, self.patch)
+    if self.tone_bins:
+      output += ToneCurve()(y, context.tone)
+    if self.tone_cells:
+      output += ToneGrid(self.base_width, self.dtype)(y, context, embedding)
+    return output
+
+
+def create(
+  *,
+  base_width: int,
+  multipliers: tuple[int, ...],
+  blocks: int,
+  time_features: int,
+  dtype: str,
+  patch: int = 1,
+  tone_bins: int = 0,
+  tone_cells: int = 0,
+) -> UNet:
+  """The network with the fields of `config.model`; older weights lack the last ones."""
+  kind = jnp.dtype(dtype)
+  return UNet(
+    base_width, tuple(multipliers), blocks, time_features, kind, patch, tone_bins, tone_cells
+  )
+
+
+def init_params(network: UNet, key: jax.Array) -> dict:
+  """Fresh float32 parameters, a nested dict of arrays."""
+  size = stride(network.multipliers, network.patch)
+  image = jnp.zeros((1, size, size, 3))
+  bins, cells = network.tone_bins, network.tone_cells
+  context = photo_context.whole(image, jnp.ones(()), bins=bins, cells=cells)
+  params = network.init(key, image, jnp.zeros((1,)), image, context)["params"]
+  flat, unflatten = jax.flatten_util.ravel_pytree(params)
+  noise = unflatten(jax.random.normal(key, flat.shape))
+  # Kernels alone hold a spread (`layers.spread`); norms and biases start at ones and zeros.
+  return jax.tree_util.tree_map_with_path(
+    lambda path, p, n: p * n if path[-1].key == "kernel" else p, params, noise
+  )
+
+
+def stride(multipliers: tuple[int, ...], patch: int = 1) -> int:
+  """Images must have sides divisible by this many pixels."""
+  return patch * 2 ** (len(multipliers) - 1)
+
+
+def receptive_radius(multipliers: tuple[int, ...], blocks: int, patch: int = 1) -> int:
+  """Upper bound on how many pixels away an input pixel can influence an output pixel."""
+  levels = len(multipliers)
+  radius = 2  # the first and the last convolution
+  for level in range(levels):
+    passes = 1 if level == levels - 1 else 2  # down and up
+    radius += passes * blocks * 2 * 2**level  # two 3x3 convolutions a block
+  for level in range(1, levels):
+    radius += 2 ** (level - 1)  # the strided convolution
+    # Nearest neighbours reach up to a coarse pixel aside, then the convolution after them.
+    radius += 2**level + 2 ** (level - 1)
+  return patch * (radius + 1) - 1  # from one end of a folded square to the other end of another

@@ -1,0 +1,243 @@
+"""Reconstructs HDR images from photos on disk: `--mode=reconstruct`."""
+
+import math
+import os
+import pathlib
+import sys
+from collections.abc import Iterable, Sequence
+
+import jax
+import numpy as np
+import tqdm
+
+from expocm_jax import image_io
+from expocm_jax.errors import UserError, first_line
+from expocm_jax.inference.preview import preview_sheet
+from expocm_jax.inference.reconstructor import Reconstruction, Reconstructor
+from expocm_jax.ops import color
+
+__all__ = ["Reconstruction", "Reconstructor", "dynamic_range", "main"]
+
+FORMATS = ("exr", "hdr")
+PREVIEW_SUFFIX = ".preview.png"
+SCALE = "linear BT.709, 1.0 = the radiance at which the photo clips"
+BLACK = 1 / 255 / 12.92  # linear value of code 1 of 8 bits: nothing below it is counted
+SAMPLE_PIXELS = 4_000_000  # at most about so many decide the dynamic range
+
+_to_linear = jax.jit(color.srgb_to_linear)
+
+
+def main(
+  *,
+  input: str | os.PathLike | Iterable[str | os.PathLike],
+  output: str | os.PathLike,
+  weights: str | os.PathLike = "tiny",
+  seed: int = 0,
+  steps: int = 1,
+  samples: int = 1,
+  formats: Sequence[str] = ("exr",),
+  exr_dtype: str = "half",
+) -> list[pathlib.Path]:
+  """Writes an HDR file for each photo, and a preview, into the folder `output`.
+
+  A photo `a.jpg` becomes `a.exr` and/or `a.hdr` and `a.preview.png`, with several samples also
+  `a.std.exr`, their standard deviation. A file that cannot be read or written is reported and
+  skipped. Returns the HDR files written.
+
+  Args:
+    input: a photo, a folder of photos, or several of either.
+    output: a folder, made if need be.
+    weights: a shipped name, a weights file, or a run's folder.
+    seed, steps, samples: as for `Reconstructor.reconstruct`.
+    formats: "exr", "hdr" or both.
+    exr_dtype: "half" or "float".
+
+  Raises:
+    UserError: an option cannot be used, there is nothing to do, or files failed.
+  """
+  _check_options(formats, exr_dtype, steps, samples)
+  photos, failed = _photos(input)
+  names = _output_names(photos)
+  total = len(names) + len(failed)
+  alone = total == 1
+  folder = image_io.output_folder(output)
+  reconstructor = Reconstructor.from_checkpoint(weights)
+  written = []
+  with tqdm.tqdm(names.items(), unit="photo", disable=alone) as items:
+    for photo, name in items:
+      try:
+        files, line = _one_photo(
+          reconstructor,
+          photo,
+          folder / name,
+          formats=formats,
+          exr_dtype=exr_dtype,
+          seed=seed,
+          steps=steps,
+          samples=samples,
+        )
+      except (UserError, MemoryError, jax.errors.JaxRuntimeError) as error:
+        message = _problem(photo, error)
+        if alone:
+          raise UserError(message) from error
+        failed.append(photo)
+        _report(message)
+      else:
+        written += files
+        tqdm.tqdm.write(line, file=sys.stdout)
+  if failed:
+    raise UserError(
+      f"{len(failed)} of {total} inputs failed: {', '.join(map(str, failed))}; the others are "
+      "done, see the lines above"
+    )
+  return written
+
+
+def _problem(photo: pathlib.Path, error: Exception) -> str:
+  """A line about a photo that failed; raises errors that are not the user's to mend."""
+  if isinstance(error, UserError):
+    return str(error)
+  if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+    return f"{photo}: not enough memory ({first_line(error)}); use a smaller image or fewer --steps"
+  raise error
+
+
+def _report(message: object):
+  """Prints a line about an input that is skipped, above the progress bar."""
+  tqdm.tqdm.write(str(message), file=sys.stderr)
+
+
+def dynamic_range(linear: np.ndarray) -> float:
+  """Stops between the 0.1 and the 99.9 percentile of the luminance of a linear image.
+
+  Luminance below code 1 of 8 bits (1/3295 of the photo's white) counts as that much, so that
+  neither noise in the dark nor a zero stretches the range. Large images are thinned to every
+  n-th row and column.
+  """
+  luminance = np.maximum(color.luminance(_thinned(linear)), BLACK)
+  low, high = np.percentile(luminance, [0.1, 99.9])
+  return float(np.log2(high / low))
+
+
+def _thinned(image: np.ndarray) -> np.ndarray:
+  every = math.ceil(math.sqrt(image.shape[0] * image.shape[1] / SAMPLE_PIXELS))
+  return image[::every, ::every]
+
+
+def _one_photo(
+  reconstructor: Reconstructor,
+  photo: pathlib.Path,
+  target: pathlib.Path,
+  *,
+  formats: Sequence[str],
+  exr_dtype: str,
+  **options,
+) -> tuple[list, str]:
+  """Writes the files of one photo; the HDR files and the line to print."""
+  ldr = image_io.read_ldr(photo)
+  with tqdm.tqdm(unit="tile", desc=photo.name, leave=False, disable=None) as bar:
+
+    def on_tile(finished: int, total: int):
+      bar.total = total
+      bar.update(finished - bar.n)
+
+    result = reconstructor.reconstruct(ldr, on_tile=on_tile, **options)
+  headroom = reconstructor.method.headroom
+  attributes = {"comments": f"ExpoCM: relative radiance, {SCALE}, at most {headroom:g}"}
+  files = [target.with_name(f"{target.name}.{suffix}") for suffix in formats]
+  for file in files:
+    depth = {"exr_dtype": exr_dtype} if file.suffix == ".exr" else {}
+    image_io.write_hdr(file, result.hdr, attributes=attributes, **depth)
+  names = [file.name for file in files]
+  if result.std is not None:
+    names.append(f"{target.name}.std.exr (spread of the samples)")
+    note = {"comments": f"ExpoCM: standard deviation of {options['samples']} samples, {SCALE}"}
+    image_io.write_hdr(
+      target.with_name(f"{target.name}.std.exr"), result.std, attributes=note, exr_dtype=exr_dtype
+    )
+  image_io.write_png(target.with_name(target.name + PREVIEW_SUFFIX), preview_sheet(ldr, result.hdr))
+  before = dynamic_range(np.asarray(_to_linear(_thinned(ldr))))
+  return files, (
+    f"{photo.name}: {ldr.shape[1]} x {ldr.shape[0]} pixels, "
+    f"{before:.1f} -> {dynamic_range(result.hdr):.1f} stops, brightest "
+    f"{result.hdr.max():.2f} (1.0 = where the photo clips) -> "
+    f"{', '.join(names)}"
+  )
+
+
+def _photos(
+  input: str | os.PathLike | Iterable[str | os.PathLike],
+) -> tuple[list[pathlib.Path], list[str | os.PathLike]]:
+  """The photos that the inputs name, and those of several inputs that name none, reported."""
+  paths = [input] if isinstance(input, str | os.PathLike) else list(input)
+  photos, failed = [], []
+  for path in paths:
+    try:
+      photos += _photos_at(path)
+    except UserError as error:
+      if len(paths) == 1:
+        raise
+      failed.append(path)
+      _report(error)
+  if not photos:
+    raise UserError(f"--input: none of {', '.join(map(str, paths))} holds a photo, see above")
+  return photos, failed
+
+
+def _photos_at(path: str | os.PathLike) -> list[pathlib.Path]:
+  """The file, or those in the folder, without the previews of earlier runs."""
+  photos = [
+    file
+    for file in image_io.list_images(path, image_io.LDR_SUFFIXES)
+    if not file.name.endswith(PREVIEW_SUFFIX)
+  ]
+  if not photos:
+    raise UserError(f"{path}: holds only previews of earlier runs; name the photos' folder")
+  _report_unread(pathlib.Path(path))
+  return photos
+
+
+def _report_unread(path: pathlib.Path):
+  """Prints what else a folder holds, HDR images and hidden files aside: nobody shall miss it."""
+  if not path.is_dir():
+    return
+  known = (*image_io.LDR_SUFFIXES, *image_io.HDR_SUFFIXES)
+  entries = [e for e in sorted(path.iterdir()) if not e.name.startswith(".")]
+  names = [e.name + "/" for e in entries if e.is_dir()]
+  names += [e.name for e in entries if not e.is_dir() and e.suffix.lower() not in known]
+  if names:
+    listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    _report(f"{path}: {len(names)} more in it, not read ({listed}); photos there end in "
+            f"{' '.join(image_io.LDR_SUFFIXES)}")  # fmt: skip
+
+
+def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
+  """A name without suffix for each photo: its stem, and more where photos share it."""
+  photos = list({photo.resolve(): photo for photo in photos}.values())  # each file once
+  stems = [photo.stem.casefold() for photo in photos]  # some file systems ignore case
+  names, used = {}, set()
+  for photo, stem in zip(photos, stems, strict=True):
+    name = photo.stem if stems.count(stem) == 1 else photo.name.replace(".", "_")
+    candidate, count = name, 1
+    while candidate.casefold() in used or (
+      candidate != photo.stem and candidate.casefold() in stems
+    ):
+      count += 1
+      candidate = f"{name}_{count}"
+    used.add(candidate.casefold())
+    names[photo] = candidate
+  return names
+
+
+def _check_options(formats: Sequence[str], exr_dtype: str, steps: int, samples: int):
+  """Raises UserError for options that no photo could satisfy."""
+  unknown = set(formats) - set(FORMATS)
+  if unknown or not formats:
+    raise UserError(
+      f"--formats: {', '.join(sorted(unknown)) or 'none given'}; use {' and/or '.join(FORMATS)}"
+    )
+  if exr_dtype not in ("half", "float"):
+    raise UserError(f"--exr_dtype: unknown value {exr_dtype!r}; use half or float")
+  for option, value in (("steps", steps), ("samples", samples)):
+    if value < 1:
+      raise UserError(f"--{option}: {value} is not possible; use 1 or more")

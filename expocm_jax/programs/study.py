@@ -1,0 +1,98 @@
+"""Trains baselines and ablations at one budget and compares them: `--mode=study`.
+
+Each variant of `variants.VARIANTS` is trained from the given config, in a folder of its own, and
+all are evaluated beside the untrained methods. Stopped at any moment, the same command goes on:
+finished runs are left as they are, the unfinished one resumes, and so does the evaluation.
+"""
+
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+
+from ml_collections import ConfigDict
+
+from configs import variants
+from expocm_jax import image_io
+from expocm_jax.checkpoints import runs
+from expocm_jax.errors import UserError
+from expocm_jax.evaluation.methods import Source
+from expocm_jax.method.expocm import Method
+from expocm_jax.programs import evaluate
+from expocm_jax.training import loop
+from expocm_jax.training.sharding import make_mesh
+
+# Each sampler of the diffusion baseline is a method of its own.
+SAMPLERS = {"diffusion": ("ddim-50", "ddpm-1000")}
+
+
+def main(
+  config: ConfigDict,
+  workdir: str | os.PathLike,
+  *,
+  names: Sequence[str] | None = None,
+  views: int = 1,
+  size: int | None = None,
+  protocol_names: Sequence[str] | None = None,
+  metric_names: Sequence[str] | None = None,
+  split: str = "test",
+) -> None:
+  """Trains into `workdir/VARIANT/`, and writes tables and page to `workdir/evaluation/`.
+
+  Args:
+    config: what all variants start from; `train.phase1_steps` and `phase2_steps` are the budget.
+    workdir: folder of the study.
+    names: of `variants.VARIANTS` or `variants.RECIPE`; None takes all of the first.
+    views, size, protocol_names, metric_names, split: as for `evaluate.main`.
+
+  Raises:
+    UserError: as `train.main` and `evaluate.main`, or an unknown variant.
+    SystemExit: stopped by a signal; what was done is kept.
+  """
+  names = list(names or variants.VARIANTS)
+  # What can be wrong is told before hours of training.
+  configs = {name: variants.apply(config, name) for name in names}
+  check_distinct(config, configs)
+  for changed in configs.values():
+    loop.check_config(changed, Method.from_config(changed), make_mesh())
+  evaluate.open_split(
+    config, split, size=size, protocol_names=protocol_names, metric_names=metric_names
+  )
+  folder = image_io.output_folder(workdir)
+  for number, (name, changed) in enumerate(configs.items(), 1):
+    print(f"[{number}/{len(names)}] {variants.LABELS[name]}", file=sys.stderr, flush=True)
+    if not runs.is_complete(folder / name, changed):
+      loop.main(changed, folder / name)
+  evaluate.main(
+    config,
+    sources=list(_sources(folder, names)),
+    output=folder / "evaluation",
+    views=views,
+    size=size,
+    protocol_names=protocol_names,
+    metric_names=metric_names,
+    split=split,
+  )
+
+
+def check_distinct(config: ConfigDict, configs: dict[str, ConfigDict]) -> None:
+  """Raises UserError for two variants that only ELC tells apart where there is no phase II."""
+  if config.train.phase2_steps:
+    return
+  seen: dict[str, str] = {}
+  for name, changed in configs.items():
+    rest = json.dumps({k: v for k, v in changed.to_dict().items() if k != "elc"}, sort_keys=True)
+    if rest in seen:
+      raise UserError(
+        f"--variants: {seen[rest]} and {name} differ in phase II alone, and "
+        "config.train.phase2_steps=0; give it steps, or leave one of them out"
+      )
+    seen[rest] = name
+
+
+def _sources(folder: pathlib.Path, names: Sequence[str]) -> Iterator[Source]:
+  """Every run, with each of its samplers."""
+  for name in names:
+    for sampler in SAMPLERS.get(name, ("",)):
+      yield Source(str(folder / name), sampler, name, variants.LABELS[name])

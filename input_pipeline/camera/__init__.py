@@ -1,0 +1,1 @@
+"""The camera model: from HDR scenes to photos."""

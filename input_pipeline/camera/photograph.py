@@ -1,0 +1,246 @@
+"""A camera: from scene radiance to a photo and the radiance that it stands for.
+
+The order is the light's. Scene: view, white balance, saturation. Lens: vignetting, blur. Exposure.
+Here the record splits: the ground truth `hdr` is what this lens would have given on a sensor
+without noise and without limit (so it keeps the photo's falloff and softness, and well-exposed
+pixels of photo and ground truth agree); the photo `ldr` goes on through sensor (noise, clipping),
+response curve, 8 bits and JPEG. In both, 1.0 is the radiance at which the sensor clips.
+"""
+
+import dataclasses
+import io
+import math
+
+import numpy as np
+from PIL import Image
+
+from expocm_jax.errors import UserError
+from input_pipeline.camera import panorama, resample, response
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+DARKEST_VIEW = 4.0  # stops that a view's clip may lie below the scene's brightest tenth
+
+
+@dataclasses.dataclass(frozen=True)
+class Camera:
+  """The ranges to draw from: the fields of `config.camera` (units there) and the headroom."""
+
+  fov: tuple[float, float] = (30.0, 100.0)
+  pitch: tuple[float, float] = (-40.0, 40.0)
+  roll: tuple[float, float] = (-5.0, 5.0)
+  clipped_share: tuple[float, float] = (0.005, 0.2)
+  underexposed: float = 0.1
+  underexposure: tuple[float, float] = (0.0, 3.0)
+  response_gamma: tuple[float, float] = (0.85, 1.18)
+  response_s: tuple[float, float] = (0.0, 0.25)
+  response_film: tuple[float, float] = (0.0, 1.0)
+  film_exponent: tuple[float, float] = (0.75, 1.05)
+  film_sigma: tuple[float, float] = (0.4, 0.9)
+  response_channel: float = 0.02
+  white_balance: float = 0.06
+  saturation: tuple[float, float] = (0.85, 1.15)
+  vignetting: tuple[float, float] = (0.0, 0.2)
+  blur: tuple[float, float] = (0.0, 0.7)
+  read_noise: tuple[float, float] = (0.0, 0.003)
+  shot_noise: tuple[float, float] = (0.0, 0.006)
+  jpeg_quality: tuple[int, int] = (60, 98)
+  chroma_subsampling: float = 0.5
+  headroom: float = 16.0
+
+  def __post_init__(self):
+    limits = {
+      "fov": (1, 170),
+      "pitch": (-90, 90),
+      "roll": (-180, 180),
+      "clipped_share": (0, 1),
+      "response_gamma": (0.1, 10),
+      "response_s": (0, 1),
+      "response_film": (0, 1),
+      "film_exponent": (0.1, 10),
+      "film_sigma": (0.01, 100),
+      "underexposure": (0, 20),
+      "saturation": (0, 10),
+      "vignetting": (0, 1),
+      "blur": (0, 20),
+      "read_noise": (0, 1),
+      "shot_noise": (0, 1),
+      "jpeg_quality": (1, 100),
+    }
+    for name, (least, most) in limits.items():
+      pair = tuple(getattr(self, name))
+      if len(pair) != 2 or not least <= pair[0] <= pair[1] <= most:
+        raise UserError(
+          f"config.camera.{name}: {pair} is not a range; give (low, high) within {least} and {most}"
+        )
+    for name in ("response_channel", "white_balance", "chroma_subsampling", "underexposed"):
+      if not 0 <= getattr(self, name) <= 1:
+        raise UserError(
+          f"config.camera.{name}: {getattr(self, name)} is out of range; "
+          "give a number within 0 and 1"
+        )
+    if not self.headroom >= 1:
+      raise UserError(
+        f"config.domain.headroom: {self.headroom} is below the sensor's clip; give 1 or more"
+      )
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+  low = max(low, 1e-6)
+  return float(np.exp(rng.uniform(math.log(low), math.log(max(low, high)))))
+
+
+def view(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -> np.ndarray:
+  """A random view of the scene: float32 [h, w, 3] radiance in the scene's scale.
+
+  A panorama is looked into in any direction; of a photograph a random part is taken, at a random
+  scale that does not magnify it unless it is smaller than `size`. Half are mirrored.
+  """
+  image = scene.get("levels", scene["radiance"])
+  if scene["panorama"]:
+    radiance = panorama.perspective_view(
+      image,
+      size=size,
+      yaw=rng.uniform(-180.0, 180.0),
+      fov=rng.uniform(*camera.fov),
+      pitch=rng.uniform(*camera.pitch),
+      roll=rng.uniform(*camera.roll),
+    )
+  else:
+    radiance = random_crop(image, rng, size=size)
+  return radiance[:, ::-1] if rng.random() < 0.5 else radiance
+
+
+def random_crop(image, rng: np.random.Generator, *, size) -> np.ndarray:
+  """A random part of an image [H, W, 3] or its pyramid, resized to `size`: float32 [h, w, 3]."""
+  levels = (image,) if isinstance(image, np.ndarray) else image
+  height, width = levels[0].shape[:2]
+  largest = min(height / size[0], width / size[1])
+  scale = log_uniform(rng, min(1.0, largest), largest)
+  top = rng.uniform(0.0, max(0.0, height - scale * size[0]))
+  left = rng.uniform(0.0, max(0.0, width - scale * size[1]))
+  level = levels[min(int(math.log(max(scale, 1.0), resample.LEVEL_STEP)), len(levels) - 1)]
+  dy, dx = level.shape[0] / height, level.shape[1] / width
+  box = [left * dx, top * dy, (left + scale * size[1]) * dx, (top + scale * size[0]) * dy]
+  # Only the part is converted to float32.
+  x0, y0 = int(box[0]), int(box[1])
+  part = level[y0 : math.ceil(box[3]), x0 : math.ceil(box[2])]
+  box = (box[0] - x0, box[1] - y0, min(box[2] - x0, part.shape[1]), min(box[3] - y0, part.shape[0]))
+  return resample.crop_resize(part, size, box=box)
+
+
+def grade(radiance: np.ndarray, *, gains, saturation: float) -> np.ndarray:
+  """White balance (`gains` [3]) and saturation about the luminance; never negative."""
+  balanced = radiance * np.asarray(gains, np.float32)
+  grey = sum(weight * balanced[..., c] for c, weight in enumerate(LUMINANCE))[..., None]
+  balanced -= grey
+  balanced *= np.float32(saturation)
+  balanced += grey
+  return np.maximum(balanced, 0.0)
+
+
+def vignette(radiance: np.ndarray, loss: float) -> np.ndarray:
+  """Falls off with the square of the distance from the centre: 1 there, 1 - loss in the corners."""
+  height, width = radiance.shape[:2]
+  y = (np.arange(height, dtype=np.float32) + 0.5) / height * 2 - 1
+  x = (np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1
+  return radiance * (1 - np.float32(loss / 2) * (y[:, None] ** 2 + x**2))[..., None]
+
+
+def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
+  """Separable Gaussian over [h, w, 3], sigma in pixels, radius 3 sigma, edges repeated."""
+  if sigma < 0.1:  # the neighbours' weights are below 1e-20
+    return image
+  radius = math.ceil(3 * sigma)
+  taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+  taps = (taps / taps.sum()).astype(np.float32)
+  planes = np.moveaxis(image, -1, 0)
+  for axis in (1, 2):
+    n = planes.shape[axis]
+    padded = planes.take(np.clip(np.arange(-radius, n + radius), 0, n - 1), axis=axis)
+    shifted = [
+      padded[:, i : i + n] if axis == 1 else padded[..., i : i + n] for i in range(len(taps))
+    ]
+    planes = taps[0] * shifted[0]
+    for weight, part in zip(taps[1:], shifted[1:], strict=True):
+      planes += weight * part
+  return np.moveaxis(planes, 0, -1)
+
+
+def exposure_for(radiance: np.ndarray, share: float) -> float:
+  """The factor that puts `share` of the pixels above 1.0 in their largest channel.
+
+  1.0 for a black image. Where the image is flat there, fewer pixels end up above.
+  """
+  peak = np.maximum(np.maximum(radiance[..., 0], radiance[..., 1]), radiance[..., 2]).ravel()
+  rank = min(int((1.0 - share) * peak.size), peak.size - 1)
+  level = float(np.partition(peak, rank)[rank])
+  level = level if level > 0 else float(peak.max())
+  return 1.0 / level if level > 1e-30 else 1.0
+
+
+def exposure_limit(scene: dict) -> float:
+  """The largest exposure for any view of the scene.
+
+  A part much darker than the rest stays dark: brightened like a view of its own it would show
+  the noise of the HDR file, which no network should learn to make.
+  """
+  image = scene["levels"][-1] if "levels" in scene else scene["radiance"][::8, ::8]
+  bright = float(np.percentile(image.max(axis=-1).astype(np.float32), 90))
+  return 2.0**DARKEST_VIEW / bright if bright > 1e-30 else math.inf
+
+
+def sensor_noise(signal: np.ndarray, rng: np.random.Generator, *, read: float, shot: float):
+  """Adds Gaussian noise of variance read^2 + shot^2 * signal; linear, 1 = clip."""
+  height, width, channels = signal.shape
+  noise = rng.standard_normal((channels, height, width), dtype=np.float32)
+  deviation = np.sqrt(np.float32(read**2) + np.float32(shot**2) * np.maximum(signal, 0.0))
+  return signal + deviation * np.moveaxis(noise, 0, -1)
+
+
+def jpeg(image: np.ndarray, *, quality: int, subsampled: bool) -> np.ndarray:
+  """uint8 [h, w, 3] through JPEG with 4:2:0 or 4:4:4 chroma; as it is from quality 100 on."""
+  if quality >= 100:
+    return image
+  buffer = io.BytesIO()
+  Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=2 if subsampled else 0)
+  return np.asarray(Image.open(buffer, formats=("JPEG",)))
+
+
+def photograph(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -> dict:
+  """Takes one photo of a scene, everything random drawn from `rng`.
+
+  Args:
+    scene: dict of `radiance` [H, W, 3] float16 or float32, linear BT.709, any scale; `panorama`,
+      whether it is equirectangular; optionally `levels`, the pyramid of `radiance`.
+    rng: the record's own generator.
+    size: of the photo, pixels, a number or (h, w).
+    camera: the ranges to draw from.
+
+  Returns:
+    dict of `ldr`, float32 [h, w, 3] in [0, 1], and `hdr`, float32 [h, w, 3] in [0, headroom].
+  """
+  size = (size, size) if np.ndim(size) == 0 else tuple(size)
+  radiance = view(scene, rng, size=size, camera=camera)
+  gains = np.exp(camera.white_balance * rng.standard_normal(3))
+  radiance = grade(radiance, gains=gains, saturation=rng.uniform(*camera.saturation))
+  radiance = vignette(radiance, rng.uniform(*camera.vignetting))
+  radiance = gaussian_blur(radiance, rng.uniform(*camera.blur))
+  exposure = exposure_for(radiance, log_uniform(rng, *camera.clipped_share))
+  if rng.random() < camera.underexposed:
+    exposure *= 2.0 ** -rng.uniform(*camera.underexposure)
+  exposed = radiance * np.float32(min(exposure, exposure_limit(scene)))
+
+  noisy = sensor_noise(
+    exposed, rng, read=rng.uniform(*camera.read_noise), shot=rng.uniform(*camera.shot_noise)
+  )
+  developed = response.develop(noisy, response.draw(rng, camera))
+  low, high = camera.jpeg_quality
+  photo = jpeg(
+    developed,
+    quality=int(rng.integers(low, high + 1)),
+    subsampled=bool(rng.random() < camera.chroma_subsampling),
+  )
+  return {
+    "ldr": photo.astype(np.float32) / np.float32(255),
+    "hdr": np.ascontiguousarray(np.minimum(exposed, np.float32(camera.headroom))),
+  }

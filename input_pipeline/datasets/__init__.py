@@ -1,0 +1,1 @@
+"""Data sets on disk and made up, one file a kind."""

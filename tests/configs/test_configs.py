@@ -1,0 +1,109 @@
+"""Every config can be used, the variants are what they say, and the paper's is the paper's."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from configs import ablation, default, paper, tiny, variants
+from expocm_jax.errors import UserError
+from expocm_jax.method.expocm import Method
+from expocm_jax.training.optimizer import learning_rate
+from expocm_jax.training.step import make_curriculum, make_loss
+
+PLAIN = ("default", "paper", "tiny", "tiny_wide", "small", "base", "smoke")
+ALL = PLAIN + tuple(f"ablation:{variant}" for variant in variants.LABELS)
+
+
+def load(name):
+  module, _, variant = name.partition(":")
+  get_config = importlib.import_module(f"configs.{module}").get_config
+  return get_config(variant) if variant else get_config()
+
+
+def difference(config, base):
+  flat = lambda tree: dict(_leaves(tree.to_dict()))
+  a, b = flat(config), flat(base)
+  return {name: value for name, value in a.items() if value != b[name]}
+
+
+def _leaves(tree, prefix=""):
+  for name, value in tree.items():
+    if isinstance(value, dict):
+      yield from _leaves(value, f"{prefix}{name}.")
+    else:
+      yield prefix + name, value
+
+
+def test_every_file_is_known_here():
+  files = {path.stem for path in pathlib.Path(default.__file__).parent.glob("*.py")}
+  assert files == {"__init__", "ablation", *PLAIN}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_config_has_the_fields_of_default_and_makes_a_method(name):
+  config = load(name)
+  assert _names(config) == _names(default.get_config())
+  method = Method.from_config(config)
+  assert config.data.crop % method.stride == 0
+  make_curriculum(config)
+  make_loss(config, method, phase=2)
+
+
+def _names(config):
+  return [name for name, _ in _leaves(config.to_dict())]
+
+
+def test_paper_is_the_paper():
+  config = paper.get_config()
+  assert (config.train.batch_size, config.data.crop, config.train.phase1_steps) == (4, 256, 500_000)
+  optim = config.optim
+  assert (optim.peak_lr, optim.final_lr, optim.warmup_steps) == (5e-5, 1e-7, 0)
+  assert (optim.b1, optim.b2) == (0.9, 0.999)
+  consistency = config.consistency
+  assert (consistency.distance, consistency.target) == ("l2", "ema")
+  assert (config.masks.tau, config.masks.q_lo, config.masks.q_hi) == (0.02, 2.0, 98.0)
+  elc = config.elc
+  assert (elc.kappa_l_lo, elc.kappa_l_hi, elc.kappa_c_hi, elc.kappa_c_lo) == (3.0, 1.0, 3.0, 0.5)
+  assert (elc.chroma_base, consistency.anchor_fraction, optim.grad_clip) == (0.0, 0.0, 0.0)
+  assert config.masks.gate == 0.0
+  assert config.model.tone_bins == config.model.tone_cells == 0
+
+
+def test_the_paper_has_one_cosine_over_its_500k_steps():
+  rate = learning_rate(paper.get_config())
+  middle = (5e-5 + 1e-7) / 2
+  wanted = {0: 5e-5, 250_000: middle, 499_999: 1e-7, 500_000: 1e-5, 550_000: 1e-7}
+  for step, value in wanted.items():
+    assert float(rate(step)) == pytest.approx(value, rel=1e-3), step
+
+
+@pytest.mark.parametrize(
+  ("variant", "changes"),
+  [
+    ("full", {}),
+    ("uniform", {"trajectory.variant": "uniform", "elc.weight": 0.0}),
+    ("two", {"trajectory.variant": "two", "elc.weight": 0.0}),
+    ("three", {"elc.weight": 0.0}),
+    ("uniform_elc", {"trajectory.variant": "uniform"}),
+    ("plain_lab", {"elc.weighting": "uniform"}),
+    (
+      "regression",
+      {
+        "trajectory.variant": "uniform",
+        "trajectory.sigma_uniform": 0.0,
+        "consistency.anchor_fraction": 1.0,
+        "consistency.target": "stop_gradient",
+      },
+    ),
+  ],
+)
+def test_a_variant_changes_what_it_says_and_no_more(variant, changes):
+  phase2 = {"train.phase2_steps": 600}
+  assert difference(ablation.get_config(variant), tiny.get_config()) == changes | phase2
+
+
+@pytest.mark.parametrize("variant", ["", "four"])
+def test_an_unknown_variant_lists_the_known(variant):
+  with pytest.raises(UserError, match=", ".join(variants.VARIANTS)):
+    ablation.get_config(variant)

@@ -1,0 +1,101 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from expocm_jax.errors import UserError
+from expocm_jax.evaluation import protocols, scoring
+from expocm_jax.ops import color, lpips, metrics, regions, tone_curves
+
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+FAST = scoring.REGION_METRICS
+NAMES = ("headroom", "headroom+crf", "mu-refmax+gain", "singlehdr-p3")
+
+
+def images(size=(16, 18)):
+  """Two predictions, the reference and its LDR; the second image has dark pixels only."""
+  rng = np.random.default_rng(0)
+  ref = rng.gamma(0.6, 1.0, (2, *size, 3)).astype(np.float32)
+  ref[1] = 0.001 + 0.005 * rng.uniform(0, 1, ref[1].shape)
+  display = np.asarray(color.linear_to_srgb(np.clip(ref, 0, 1)))
+  ldr = (np.round(255 * display) / 255).astype(np.float32)
+  noisy = ref * rng.uniform(0.8, 1.2, ref.shape).astype(np.float32)
+  return {"input": np.asarray(color.srgb_to_linear(ldr)), "noisy": noisy}, ref, ldr
+
+
+@pytest.fixture(scope="module")
+def scored():
+  """Scores of the images after padding, which must change nothing."""
+  preds, ref, ldr = images()
+  wide = ((0, 0), (0, 3), (0, 2), (0, 0))
+  padded = {method: np.pad(pred, wide, mode="edge") for method, pred in preds.items()}
+  valid = np.pad(np.ones_like(ldr[..., :1]), wide)
+  score = scoring.make_scorer(NAMES, metric_names=FAST)
+  return score(padded, np.pad(ref, wide, constant_values=99), np.pad(ldr, wide), valid)
+
+
+def test_every_method_protocol_metric_and_region(scored):
+  assert list(scored) == ["input", "noisy"]
+  keys = {f"{metric}/{region}" for metric in FAST for region in regions.REGIONS}
+  for of_method in scored.values():
+    assert list(of_method) == list(NAMES)
+    for scores in of_method.values():
+      assert set(scores) == keys
+      assert all(value.shape == (2,) for value in scores.values())
+      for metric in FAST:  # the second image has dark pixels only
+        assert np.isfinite(scores[f"{metric}/all"]).all()
+        assert np.isfinite(scores[f"{metric}/dark"][1])
+        assert np.isnan(scores[f"{metric}/clipped"][1])
+
+
+def test_scores_are_the_metrics_of_the_unpadded_normalised_images(scored):
+  preds, ref, ldr = images()
+
+  @jax.jit
+  def expected(pred):
+    protocol = protocols.parse("mu-refmax+gain")
+    pair = protocols.normalise(protocol, pred, ref, ldr, headroom=16.0)
+    encoded = [tone_curves.mu_law(x) for x in pair]
+    weights = regions.exposure_regions(jnp.asarray(ldr))["clipped"]
+    nits, shown = [1000.0 * x for x in pair], [jnp.clip(x, 0, 1) for x in encoded]
+    return {
+      "psnr_mu": metrics.psnr(*encoded, peak=1.0, weights=weights),
+      "ssim_mu": metrics.ssim(*encoded, peak=1.0, weights=weights),
+      "pu21_psnr": metrics.pu21_psnr(*nits, weights=weights),
+      "pu21_ssim": metrics.pu21_ssim(*nits, weights=weights),
+      "delta_e_2000": metrics.delta_e_2000_mean(*shown, weights=weights),
+    }
+
+  for metric, value in expected(preds["input"]).items():
+    got = scored["input"]["mu-refmax+gain"][f"{metric}/clipped"]
+    np.testing.assert_allclose(got, value, rtol=2e-5, err_msg=metric)
+
+
+def test_lpips_is_of_the_mu_law_image_and_compiled_once_for_all_protocols():
+  preds, ref, ldr = images((32, 32))
+  scoring._features.clear_cache()
+  score = scoring.make_scorer(["mu-refmax", "ntire21"], metric_names=["lpips_alex", "psnr_mu"])
+  got = score(preds, ref, ldr)
+  assert scoring._features._cache_size() == 1
+  assert set(got["input"]["ntire21"]) == {"lpips_alex/all"} | {
+    f"psnr_mu/{region}" for region in regions.REGIONS
+  }
+  peak = ref.max(axis=(1, 2, 3), keepdims=True)
+  encoded = [tone_curves.mu_law(jnp.asarray(x / peak)) for x in (preds["noisy"], ref)]
+  scores = got["noisy"]["mu-refmax"]
+  np.testing.assert_allclose(scores["psnr_mu/all"], metrics.psnr(*encoded, peak=1.0), rtol=1e-5)
+  network = lpips.Lpips.load("alex")
+  features = [scoring._features(network, jnp.clip(x, 0, 1)) for x in encoded]
+  wanted = scoring._distance(network, *features)
+  np.testing.assert_allclose(scores["lpips_alex/all"], wanted, atol=1e-6)
+  with pytest.raises(ValueError, match="LPIPS takes images whole"):
+    score(preds, ref, ldr, np.ones_like(ldr[..., :1]))
+
+
+def test_mistakes_are_told_in_one_line():
+  with pytest.raises(UserError, match="metric 'fid': unknown; choose from psnr_mu, ssim_mu"):
+    scoring.make_scorer(metric_names=["fid"])
+  with pytest.raises(UserError, match="protocol 'ours': unknown"):
+    scoring.make_scorer(["ours"])
+  with pytest.raises(UserError, match="ssim.*10 x 18 pixels is too small"):
+    scoring.make_scorer(metric_names=FAST)(*images((10, 18)))

@@ -1,0 +1,90 @@
+"""Reconstruction by tiles: the result belongs to the photo, not to the tiles."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from expocm_jax.inference import photo_statistics, tiling
+from expocm_jax.inference.reconstructor import Reconstructor
+from expocm_jax.method import masks
+from expocm_jax.method.expocm import Condition, Method
+from tests.support import small_network
+
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+NETWORKS = {"plain": {}, "folded": {"patch": 2}}
+LDR = small_network.photo()
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
+  config = small_network.config(**NETWORKS[request.param])
+  return config, small_network.params(config)
+
+
+@pytest.fixture(scope="module")
+def small(network):
+  return Reconstructor(*network, max_tile=64)
+
+
+@pytest.fixture(scope="module")
+def untiled(network):
+  """The definition: the photo, widely reflected, through the method at once."""
+  config, params = network
+  method = Method.from_config(config)
+  margin = 2 * 4 * -(-method.receptive_radius // 4)  # two steps, on the network's grid
+  edges = [(margin, margin + extra) for extra in (3, 5)]
+  wide = np.pad(LDR, (*edges, (0, 0)), mode="reflect")[None]
+
+  @jax.jit
+  def call(x, t, key):
+    levels = masks.exposure_levels(LDR[None], q_lo=method.q_lo, q_hi=method.q_hi)
+    noise = tiling.noise_window(key, jnp.full(2, -margin, jnp.int32), wide.shape[1:3])[None]
+    exposure = method.masks_from_levels(wide, levels)
+    context = method.condition(LDR[None]).context._replace(
+      rows=np.pad(tiling.pixel_places(77), (margin, margin + 3), mode="reflect"),
+      columns=np.pad(tiling.pixel_places(131), (margin, margin + 5), mode="reflect"),
+    )
+    condition = Condition(method.encode_ldr(wide), context)
+    return method.restart(params, x, condition, noise, t, exposure)
+
+  def run(steps, seed):
+    x, key = wide, jax.random.fold_in(jax.random.key(seed), 0)
+    for step in range(steps):
+      t = jnp.full(1, 1.0 - step / steps)
+      x = call(x, t, jax.random.fold_in(key, step))
+    return np.asarray(method.decode(x))[0, margin : -margin - 3, margin : -margin - 5]
+
+  return run
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_tiled_equals_untiled(small, untiled, steps):
+  expected = untiled(steps, 5)
+  assert expected.std() > 0.05  # or the comparison would show nothing
+  np.testing.assert_allclose(small(LDR, seed=5, steps=steps), expected, rtol=2e-4, atol=2e-5)
+
+
+def test_a_pixel_reaches_far_but_not_beyond_the_halo(small, monkeypatch):
+  statistics = photo_statistics.statistics(LDR, small.method)
+  monkeypatch.setattr(photo_statistics, "statistics", lambda ldr, method: statistics)
+  changed = LDR.copy()
+  changed[38, 65] = 1.0 - LDR[38, 65]
+  row, column = np.nonzero(np.abs(small(changed) - small(LDR)).max(-1))
+  distance = np.maximum(np.abs(row - 38), np.abs(column - 65)).max()
+  assert 8 < distance <= small.method.receptive_radius
+
+
+@pytest.mark.parametrize("without", ["tone_bins", "tone_cells"])
+def test_curve_and_grid_are_those_of_the_whole_photo(without):
+  config = small_network.config(**{without: 0})
+  small = Reconstructor(config, small_network.params(config), max_tile=64)
+  changed = LDR.copy()
+  changed[:9] **= 0.5  # brighter mid-tones at the top: same percentiles, up to the noise
+  far = slice(9 + small.method.receptive_radius, None)
+  assert (small(changed)[far] != small(LDR)[far]).mean() > 0.2  # the others lie at 0 or 16
+
+
+def test_codes_and_floats_give_the_same(small):
+  codes = np.round(255 * LDR).astype(np.uint8)
+  np.testing.assert_allclose(small(codes), small(np.float32(codes) / 255), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,94 @@
+"""The camera's response: its two families against the printed formulas, and its 8-bit table."""
+
+import colour
+import numpy as np
+import pytest
+
+from input_pipeline.camera import response
+from input_pipeline.camera.photograph import Camera
+from input_pipeline.camera.response import Response
+
+RESPONSES = {
+  "srgb": Response(),
+  "encoding": Response(gamma=0.85, s=1.0),
+  "film": Response(film=1.0, exponent=1.05, sigma=0.4),
+  "both": Response(gamma=1.18, s=0.25, film=0.5, exponent=0.75, sigma=0.9),
+  "channels": Response(
+    gamma=np.array([0.85, 1.0, 1.18]), s=0.2, film=0.7, exponent=np.array([1.05, 0.9, 0.75])
+  ),
+}
+
+
+def reference(signal, r):
+  """As the docstrings print it, one channel after the other, float64."""
+  out = np.empty(signal.shape)
+  for c in range(3):
+    x = np.clip(np.float64(signal[..., c]), 0, 1)
+    gamma, exponent = (np.broadcast_to(v, 3)[c] for v in (r.gamma, r.exponent))
+    v = colour.models.eotf_inverse_sRGB(x) ** gamma
+    encoding = (1 - r.s) * v + r.s * (3 * v**2 - 2 * v**3)
+    film = (1 + r.sigma) * x**exponent / (x**exponent + r.sigma)
+    out[..., c] = (1 - r.film) * encoding + r.film * film
+  return out
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_curve_is_as_printed_in_each_channel(name, dtype):
+  x = np.stack([np.linspace(-0.1, 1.2, 1301), np.geomspace(1e-6, 1, 1301), np.linspace(1, 0, 1301)])
+  got = response.response_curve(x.T.astype(dtype), RESPONSES[name])
+  assert got.dtype == dtype
+  np.testing.assert_allclose(got, reference(x.T.astype(dtype), RESPONSES[name]), atol=2e-6)
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_the_curve_rises_from_zero_to_one(name):
+  x = np.repeat(np.linspace(0, 1, 1001)[:, None], 3, axis=1)
+  value = response.response_curve(x, RESPONSES[name])
+  assert (value[0] == 0).all()
+  np.testing.assert_allclose(value[-1], 1.0, atol=1e-7)
+  assert (np.diff(value, axis=0) > 0).all()
+
+
+def test_the_default_is_srgb_for_any_shape():
+  x = np.linspace(0, 1, 257)
+  expected = colour.models.eotf_inverse_sRGB(x)
+  np.testing.assert_allclose(response.response_curve(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_develop_rounds_the_response_of_each_channel(name):
+  rng = np.random.default_rng(0)
+  signal = rng.uniform(-0.2, 1.3, (64, 64, 3)).astype(np.float32) ** 3
+  codes = response.develop(signal, RESPONSES[name])
+  exact = 255 * reference(signal, RESPONSES[name])
+  assert codes.dtype == np.uint8
+  assert np.abs(codes - exact).max() < 0.5 + 0.15  # the table's share of it: about 0.1
+  assert (codes != np.rint(exact)).mean() < 0.1
+  assert (codes[signal >= 1] == 255).all() and (codes[signal <= 0] == 0).all()
+
+
+def test_draws_are_of_the_ranges_and_of_the_generator_alone():
+  camera = Camera(response_channel=0.0)
+  drawn = [response.draw(np.random.default_rng(seed), camera) for seed in range(200)]
+  ranges = {
+    "gamma": camera.response_gamma, "s": camera.response_s, "film": camera.response_film,
+    "exponent": camera.film_exponent, "sigma": camera.film_sigma,
+  }  # fmt: skip
+  for name, (low, high) in ranges.items():
+    values = np.array([np.broadcast_to(getattr(r, name), 3) for r in drawn])
+    assert (values == values[:, :1]).all()
+    assert low <= values.min() < low + 0.05 * (high - low)
+    assert high - 0.05 * (high - low) < values.max() <= high
+  again = response.draw(np.random.default_rng(7), camera)
+  assert all(np.array_equal(a, b) for a, b in zip(again, drawn[7], strict=True))
+
+
+def test_the_channels_differ_by_their_spread():
+  camera = Camera(response_channel=0.05, response_gamma=(1, 1), film_exponent=(0.9, 0.9))
+  drawn = [response.draw(np.random.default_rng(seed), camera) for seed in range(300)]
+  spread = np.log([r.gamma for r in drawn])
+  assert np.std(spread) == pytest.approx(0.05, rel=0.1)
+  correlation = np.corrcoef(spread.T) - np.eye(3)
+  assert np.abs(correlation).max() < 0.2
+  np.testing.assert_allclose([r.exponent / 0.9 for r in drawn], np.exp(spread), rtol=1e-12)

@@ -1,0 +1,161 @@
+"""The command line: mistakes give one line, status 2, and nothing half-written."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from expocm_jax.programs import modes
+
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def run(*arguments, through=(), **options):
+  """Runs main.py; returns (status, standard output, standard error)."""
+  command = [*through, sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
+  environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+  options = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True} | options
+  done = subprocess.run(command, **options)
+  return done.returncode, done.stdout, done.stderr
+
+
+def mistakes(error):
+  return [line for line in error.splitlines() if line.startswith("error: ")]
+
+
+def assert_one_line(result, *words):
+  status, _, error = result
+  assert status == 2, error
+  assert "Traceback" not in error
+  assert len(mistakes(error)) == 1, error
+  for word in words:
+    assert word in mistakes(error)[0]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+  """A folder with two good photos among files that cannot be read."""
+  folder = tmp_path_factory.mktemp("photos")
+  pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+  Image.fromarray(pixels).save(folder / "good.png")
+  Image.fromarray(pixels[:1, :1]).save(folder / "one_pixel.jpg")
+  Image.fromarray(pixels).convert("CMYK").save(folder / "cmyk.jpg")
+  (folder / "text.jpg").write_text("not an image")
+  (folder / "empty.png").write_bytes(b"")
+  whole = (folder / "good.png").read_bytes()
+  (folder / "truncated.png").write_bytes(whole[: len(whole) // 2])
+  return folder
+
+
+def test_a_batch_goes_on_and_lists_what_failed(photos, tmp_path):
+  status, out, error = run("--mode=reconstruct", f"--input={photos}", f"--output={tmp_path}/out")
+  assert status == 2 and "Traceback" not in error
+  (summary,) = mistakes(error)
+  bad = ("cmyk.jpg", "empty.png", "text.jpg", "truncated.png")
+  for name in bad:
+    assert name in summary
+    assert sum(name in line for line in error.splitlines()) >= 2, "its own line and the summary"
+  written = sorted(path.name for path in (tmp_path / "out").iterdir())
+  assert written == ["good.exr", "good.preview.png", "one_pixel.exr", "one_pixel.preview.png"]
+  assert "stops" in out
+
+
+CONFIG_MISTAKES = {
+  "unknown field": (["--config.train.nope=3"], ["no field 'nope'; configs"]),
+  "mistyped field": (["--config.data.rot=x"], ["no field 'rot', perhaps 'root'; configs"]),
+  "wrong type": (["--config.train.batch_size=many"], ["batch_size"]),
+  "no config file": (["--config=nowhere.py"], ["--config: nowhere.py: no such file"]),
+  "unknown field in a config file": (["--config={own}"], ["'bach'"]),
+  "unknown variant": (["--config=configs/ablation.py:four"], ["four", "uniform"]),
+  "variant of a file without any": (["--config=configs/smoke.py:three"], ["takes a :VARIANT"]),
+  "unknown choice": (["--config=configs/smoke.py", "--config.consistency.distance=l3"], ["l3"]),
+  "no data": (["--config=configs/tiny.py", "--config.data.root=nowhere"], ["nowhere"]),
+}
+
+
+@pytest.mark.parametrize("case", CONFIG_MISTAKES)
+def test_mistakes_in_the_config(case, tmp_path):
+  arguments, words = CONFIG_MISTAKES[case]
+  own = tmp_path / "own.py"
+  own.write_text(
+    "from configs import smoke\n\ndef get_config():\n  config = smoke.get_config()\n"
+    "  config.train.bach = 3\n  return config\n"
+  )
+  arguments = [argument.format(own=own) for argument in arguments]
+  assert_one_line(run("--mode=train", f"--workdir={tmp_path}/run", *arguments), *words)
+
+
+def test_mistakes_in_flags_and_paths(tmp_path, photos):
+  a_file = tmp_path / "file"
+  a_file.write_text("x")
+  photo = f"--input={photos / 'good.png'}"
+  cases = [
+    (["--mode=paint"], "paint"),
+    ([], "--mode: missing"),
+    (["--mode=reconstruct"], "--input"),
+    (["--mode=reconstruct", "--input=", f"--output={tmp_path}/out"], "--input: empty"),
+    (["--mode=reconstruct", "--input=nowhere.jpg", f"--output={tmp_path}"], "nowhere.jpg"),
+    (["--mode=reconstruct", photo, f"--output={a_file}"], str(a_file)),
+    (["--mode=reconstruct", photo, f"--output={tmp_path}", "--weights=nowhere"], "nowhere"),
+    (["--mode=reconstruct", photo, f"--output={tmp_path}", f"--weights={a_file}"], str(a_file)),
+    (["--mode=export", f"--workdir={tmp_path}", "--output=w.safetensors"], "checkpoint"),
+    (["--mode=evaluate", f"--output={tmp_path}/out", "--steps=4"], "--steps: not used"),
+  ]
+  for arguments, word in cases:
+    assert_one_line(run(*arguments), word)
+  assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_written(photos, tmp_path):
+  # Files of more than one kilobyte fail to be written, as on a full disk.
+  limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 1; exec "$@"', "bash"]
+  photo = f"--input={photos / 'good.png'}"
+  result = run("--mode=reconstruct", photo, f"--output={tmp_path}", through=limited)
+  assert_one_line(result, "good.exr")
+  assert not list(tmp_path.iterdir())
+
+
+def test_runs_from_another_folder(tmp_path, photos):
+  status, _, error = run("--mode=reconstruct", f"--input={photos / 'one_pixel.jpg'}",
+                         "--output=here", cwd=tmp_path)  # fmt: skip
+  assert status == 0, error
+  assert (tmp_path / "here" / "one_pixel.exr").exists()
+
+
+def test_help_lists_every_flag_that_a_mode_takes():
+  status, out, _ = run("--help")
+  assert status == 0 and modes.USED.keys() == modes.MODES.keys()
+  for name in set().union({"mode"}, *modes.USED.values()):
+    assert f"  --{name}:" in out or f"  --[no]{name}:" in out, name
+
+
+def test_the_command_line_itself_does_not_load_jax():
+  check = "import sys, expocm_jax.programs.modes, expocm_jax.programs.options; sys.exit('jax' in sys.modules)"
+  assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_an_evaluation_cleanly(number, tmp_path):
+  command = [sys.executable, str(ROOT / "main.py"), "--mode=evaluate", "--weights=", "--size=16",
+             "--config=configs/smoke.py", "--metrics=psnr_mu", "--views=50",
+             f"--output={tmp_path}"]  # fmt: skip
+  program = subprocess.Popen(
+    command, cwd=ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"},
+    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    # A shell's background job has SIGINT ignored, and hands that on to its children.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+  )  # fmt: skip
+  seen = ""
+  while "evaluate:" not in seen and (text := program.stderr.read(1)):  # the bar: it has begun
+    seen += text
+  program.send_signal(number)
+  _, rest = program.communicate(timeout=60)
+  assert program.returncode == 128 + number and "stopped" in rest
+  assert "Traceback" not in seen + rest and "Fatal" not in seen + rest
+  assert not (tmp_path / "scores.json").exists() and not list(tmp_path.rglob(".*.tmp*"))

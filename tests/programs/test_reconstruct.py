@@ -1,0 +1,270 @@
+"""Reconstruction: arrays of several types, samples, and files that go in and out."""
+
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from expocm_jax import image_io
+from expocm_jax.checkpoints import weights
+from expocm_jax.errors import UserError
+from expocm_jax.inference import preview
+from expocm_jax.method.expocm import Method
+from expocm_jax.programs import demo, export, reconstruct
+from expocm_jax.programs.reconstruct import Reconstructor
+from tests.support import small_network
+
+pytestmark = pytest.mark.usefixtures("quick_compiles")
+
+
+@pytest.fixture(scope="module")
+def config():
+  return small_network.config()
+
+
+@pytest.fixture(scope="module")
+def params(config):
+  return small_network.params(config)
+
+
+@pytest.fixture(scope="module")
+def small(config, params):
+  return Reconstructor(config, params, max_tile=64)
+
+
+@pytest.fixture(scope="module")
+def ldr():
+  return small_network.photo()
+
+
+def test_one_trace_a_window_shape(small, ldr, monkeypatch):
+  small(ldr)
+  monkeypatch.setattr(Method, "denoise", None)  # would be called by a further trace
+  for image in (ldr, ldr[:40], ldr[:, :1], ldr[:1, :1], np.uint8(255 * ldr)):
+    small(image, samples=2, seed=7)
+
+
+def test_seed_and_samples(small, ldr):
+  one = small(ldr, seed=1)
+  np.testing.assert_array_equal(one, small(ldr, seed=1))
+  assert np.abs(one - small(ldr, seed=2)).mean() > 1e-3
+  seen = []
+  result = small.reconstruct(ldr, seed=1, samples=3, on_tile=lambda *count: seen.append(count))
+  assert seen == [(count, 6) for count in range(1, 7)]
+  assert result.hdr.dtype == result.std.dtype == np.float32
+  assert result.std.min() >= 0 and 1e-3 < result.std.mean() < 16
+  assert small.reconstruct(ldr).std is None
+
+
+def test_mean_and_deviation_are_numpys(small, ldr, monkeypatch):
+  estimates = []
+  add_sample = small._add_sample
+
+  def spy(moments, count, x, *, halo):
+    estimates.append(np.asarray(x, np.float64)[halo:-halo, halo:-halo].clip(0, 1))
+    return add_sample(moments, count, x, halo=halo)
+
+  monkeypatch.setattr(small, "_add_sample", spy)
+  result = small.reconstruct(ldr[:64, :64], samples=4)
+  radiance = 16 * np.expm1(np.stack(estimates) * np.log1p(5000)) / 5000
+  mean = 16 * np.expm1(np.mean(estimates, 0) * np.log1p(5000)) / 5000
+  np.testing.assert_allclose(result.hdr, mean, rtol=1e-4, atol=1e-6)
+  np.testing.assert_allclose(result.std, radiance.std(0, ddof=1), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_other_types_mean_the_same(small, ldr, dtype):
+  top = np.iinfo(dtype).max if dtype != np.float64 else 1
+  stored = np.round(ldr * 255) / 255
+  image = np.round(stored * top).astype(dtype) if top > 1 else stored.astype(dtype)
+  np.testing.assert_allclose(small(image[:50, :50]), small(stored[:50, :50]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  "image, problem",
+  [
+    (np.zeros((4, 4)), "H, W, 3"),
+    (np.zeros((4, 4, 4)), "H, W, 3"),
+    (np.zeros((0, 4, 3)), "H, W, 3"),
+    (np.zeros((4, 4, 3), int), "uint8"),
+    (np.full((4, 4, 3), np.nan), "nan"),
+    (np.full((4, 4, 3), 255.0), "1/255"),
+    (np.full((4, 4, 3), -0.1), "0.1"),
+  ],
+)
+def test_arrays_that_are_no_photo(small, image, problem):
+  with pytest.raises(ValueError, match=problem):
+    small(image)
+
+
+def test_steps_and_samples_are_at_least_one(small, ldr):
+  for option in ({"steps": 0}, {"samples": 0}):
+    with pytest.raises(ValueError, match="at least 1"):
+      small(ldr, **option)
+
+
+@pytest.fixture(scope="module")
+def weights_file(config, params, tmp_path_factory):
+  path = tmp_path_factory.mktemp("w") / "w.safetensors"
+  weights.save_weights(path, params, config)
+  return path
+
+
+def test_program_writes_what_python_returns(weights_file, small, ldr, tmp_path, capsys):
+  photo, output = tmp_path / "in" / "a b.png", tmp_path / "new" / "out"
+  photo.parent.mkdir()
+  stored = np.round(ldr[:60, :60] * 255).astype(np.uint8)
+  Image.fromarray(stored).save(photo)
+  files = reconstruct.main(
+    input=photo,
+    output=output,
+    weights=weights_file,
+    seed=3,
+    samples=2,
+    formats=("exr", "hdr"),
+    exr_dtype="float",
+  )
+  assert sorted(file.name for file in output.iterdir()) == [
+    "a b.exr",
+    "a b.hdr",
+    "a b.preview.png",
+    "a b.std.exr",
+  ]
+  assert files == [output / "a b.exr", output / "a b.hdr"]
+  expected = small.reconstruct(stored, seed=3, samples=2)
+  np.testing.assert_allclose(image_io.read_hdr(files[0]), expected.hdr, rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(
+    image_io.read_hdr(output / "a b.std.exr"), expected.std, rtol=1e-3, atol=1e-4
+  )
+  assert np.abs(image_io.read_hdr(files[1]) - expected.hdr).max() < 0.01 * expected.hdr.max()
+  line = capsys.readouterr().out
+  assert "60 x 60" in line and "stops" in line and "1.0 = where the photo clips" in line
+  assert "a b.hdr, a b.std.exr (spread" in line
+
+
+def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, capsys, monkeypatch):
+  monkeypatch.setattr(Reconstructor, "from_checkpoint", lambda path: small)
+  folder, output = tmp_path / "in", tmp_path / "out"
+  folder.mkdir()
+  for name in ("x.png", "X.jpg", "last.webp", "old.preview.png"):
+    Image.new("RGB", (9, 5), (200, 100, 50)).save(folder / name)
+  (folder / "broken.png").write_text("no image")
+  (folder / "phone.heic").write_text("not read")
+  (folder / "more").mkdir()
+  with pytest.raises(UserError, match=r"1 of 4 inputs failed: .*broken\.png"):
+    reconstruct.main(input=folder, output=output, weights=weights_file)
+  written = sorted(file.name for file in output.glob("*.exr"))
+  assert written == ["X_jpg.exr", "last.exr", "x_png.exr"]
+  error = capsys.readouterr().err
+  assert "broken.png" in error and "2 more in it, not read (more/, phone.heic)" in error
+  with pytest.raises(UserError, match=r"broken\.png") as caught:
+    reconstruct.main(input=folder / "broken.png", output=output, weights=weights_file)
+  assert "failed" not in str(caught.value)
+
+
+def test_a_missing_input_does_not_stop_the_rest(weights_file, small, tmp_path, capsys, monkeypatch):
+  monkeypatch.setattr(Reconstructor, "from_checkpoint", lambda path: small)
+  photo, missing, empty = tmp_path / "a.png", tmp_path / "missing.png", tmp_path / "empty"
+  Image.new("RGB", (9, 5), (200, 100, 50)).save(photo)
+  empty.mkdir()
+  options = {"output": tmp_path / "out", "weights": weights_file}
+  with pytest.raises(UserError, match=r"2 of 3 inputs failed: .*missing\.png, .*empty;"):
+    reconstruct.main(input=[missing, photo, empty], **options)
+  assert (tmp_path / "out" / "a.exr").exists()
+  error = capsys.readouterr().err
+  assert "missing.png: no such file" in error and "empty: the folder holds no image" in error
+  with pytest.raises(UserError, match=r"none of .*missing\.png, .*empty"):
+    reconstruct.main(input=[missing, empty], **options)
+
+
+@pytest.mark.parametrize(
+  "error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nmore")]
+)
+def test_a_photo_too_large_for_the_memory_is_named(error, weights_file, tmp_path, monkeypatch):
+  def fail(*args, **options):
+    raise error
+
+  monkeypatch.setattr(Reconstructor, "reconstruct", fail)
+  Image.new("RGB", (9, 5)).save(tmp_path / "a.png")
+  with pytest.raises(UserError, match=r"a\.png: not enough memory .*; use a smaller") as caught:
+    reconstruct.main(input=tmp_path / "a.png", output=tmp_path / "out", weights=weights_file)
+  assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  "change, problem",
+  [
+    ({"input": "missing.jpg"}, "missing.jpg"),
+    ({"output": "photo.png"}, "names a file"),
+    ({"output": "out.exr"}, "names a file"),
+    ({"output": "photo.png/below"}, "cannot be written"),
+    ({"formats": ("jpg",)}, "jpg"),
+    ({"exr_dtype": "int"}, "int"),
+    ({"steps": 0}, "steps"),
+    ({"weights": "missing"}, "missing"),
+  ],
+)
+def test_what_cannot_be_done(weights_file, tmp_path, monkeypatch, change, problem):
+  monkeypatch.chdir(tmp_path)
+  Image.new("RGB", (9, 5)).save("photo.png")
+  options = {"input": "photo.png", "output": "out", "weights": weights_file} | change
+  with pytest.raises(UserError, match=problem) as caught:
+    reconstruct.main(**options)
+  assert "\n" not in str(caught.value)
+  assert not list(tmp_path.rglob("*.exr"))
+
+
+def test_names_never_collide():
+  photos = [
+    pathlib.Path(name) for name in ("a.png", "b/a.png", "A.jpg", "a_png.tif", "c.x.jpg", "c.x.png")
+  ]
+  names = reconstruct._output_names(photos)
+  assert list(names) == photos
+  assert len({name.casefold() for name in names.values()}) == len(photos)
+  assert names[photos[3]] == "a_png"
+
+
+def test_dynamic_range():
+  ramp = np.exp2(np.linspace(-6, 4, 400, dtype=np.float32))
+  image = np.broadcast_to(ramp[:, None, None], (400, 400, 3))
+  assert reconstruct.dynamic_range(image) == pytest.approx(10, abs=0.05)
+  flat = np.zeros((3, 1, 3), np.float32)
+  assert reconstruct.dynamic_range(flat) == 0
+
+
+def test_preview_shows_photo_and_exposures():
+  ldr = np.full((50, 120, 3), 0.5, np.float32)
+  hdr = np.full((50, 120, 3), 4.0, np.float32)
+  sheet = preview.preview_sheet(ldr, hdr)
+  assert sheet.shape == (18 + 50, 4 * 120 + 3 * 2, 3) and sheet.dtype == np.uint8
+  panels = [sheet[40, 60 + 122 * index, 0] for index in range(4)]
+  assert panels == [128, 255, 255, 137]  # 137: sRGB of 4 / 16
+  for shape in ((1, 1, 3), (1, 5000, 3), (5000, 1, 3)):
+    sheet = preview.preview_sheet(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+    assert sheet.shape[1] <= 1600 and sheet.shape[0] <= 1620
+
+
+def test_export_is_what_reconstruction_loads(config, params, weights_file, tmp_path, monkeypatch):
+  trained = config.copy_and_resolve_references()
+  trained.data.root = "/private/place"
+  trained.train.init_from = "/private/runs/first"
+  monkeypatch.setattr(export.runs, "load_for_inference", lambda path: (trained, params))
+  (tmp_path / "run").mkdir()
+  path = export.main(checkpoint=tmp_path / "run", output=tmp_path / "e.safetensors")
+  (saved, one, _), (_, other, _) = map(weights.load_weights, (path, weights_file))
+  assert saved.train.init_from == "first"
+  with saved.unlocked():
+    saved.train.init_from = ""
+  assert saved == config  # without the paths
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+  with pytest.raises(UserError, match="end in .safetensors"):
+    export.main(checkpoint=tmp_path / "run", output=tmp_path / "e.bin")
+  with pytest.raises(UserError, match="no such run"):
+    export.main(checkpoint=tmp_path / "no", output=path)
+
+
+def test_demo_finds_its_photographs():
+  for photo in demo.photographs():
+    assert image_io.read_ldr(photo).shape[0] >= 400, photo
