@@ -26,7 +26,7 @@ from expocm_jax.method.expocm import Method
 
 SUFFIX = ".safetensors"
 FORMAT = "expocm_jax weights 1"
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "weights"
+FOLDER = pathlib.Path(__file__).with_name("shipped")
 
 
 def find_weights(name_or_path: str | os.PathLike) -> pathlib.Path:
