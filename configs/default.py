@@ -20,7 +20,6 @@ def get_config() -> ConfigDict:
   config.domain = domain = ConfigDict()
   domain.mu = 5000.0              # mu-law constant [C]
   domain.headroom = 16.0          # largest relative radiance, 1.0 = sensor clip [C]
-  domain.ldr_domain = "encoded"   # "encoded": mu-law of the linearised LDR; "display": as is [C]
 
   # Exposure masks, eq. 5-7.
   config.masks = masks = ConfigDict()
@@ -37,8 +36,7 @@ def get_config() -> ConfigDict:
   trajectory.sigma_good = 0.06    # [C]
   trajectory.sigma_uniform = 0.12  # of the uniform variant alone [C]
   trajectory.lambda_under = 1.0   # weight of the low-passed LDR in dark regions [C]
-  trajectory.blur_sigma = 2.0     # of F_low, pixels [C]
-  trajectory.blur_radius = 4      # of F_low, pixels [C]
+  trajectory.blur_sigma = 2.0     # of F_low, a Gaussian cut at two sigma, pixels [C]
 
   # Consistency function and time pairs.
   config.consistency = consistency = ConfigDict()
@@ -57,15 +55,14 @@ def get_config() -> ConfigDict:
 
   # Phase II: exposure-weighted luminance-chrominance loss (ELC), eq. 12-15.
   config.elc = elc = ConfigDict()
-  elc.weight = 0.01               # of L_ELC, in Lab units, in phase II [C]
   elc.ct_weight = 1.0             # of L_CT in phase II [C]
   elc.weighting = "exposure"      # "exposure" [P]; "uniform" for the ablation
   elc.kappa_l_lo = 3.0            # [P]
   elc.kappa_l_hi = 1.0            # [P]
   elc.kappa_c_hi = 3.0            # [P]
   elc.kappa_c_lo = 0.5            # [P]
-  elc.lambda_l = 1.0              # [C]
-  elc.lambda_c = 1.0              # [C]
+  elc.lambda_l = 0.01             # scale of w_L: L_ELC is in Lab units, L_CT is not [C]
+  elc.lambda_c = 0.01             # scale of w_C [C]
   elc.chroma_base = 1.0           # chroma weight where well exposed; 0 = as printed [C]
   elc.exponent = 1.0              # a, of the masks in the weights [C]
   elc.dark_threshold = 0.2        # s_Y = sigmoid((threshold - Y) / softness) [C]

@@ -191,7 +191,7 @@ def _step(
   exposure = method.masks_from_levels(ldr, statistics.levels)
   context = PhotoContext(statistics.tone, statistics.cells, method.white, *place)
   condition = Condition(method.encode_ldr(ldr), context)
-  return method.restart(params, x, condition, noise, t, exposure)[0]
+  return method.sampling_step(params, x, condition, noise, t, exposure)[0]
 
 
 def _add_sample(

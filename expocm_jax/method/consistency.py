@@ -12,18 +12,18 @@ import jax
 import jax.numpy as jnp
 
 
-def c_skip(t: jax.Array, *, delta: float = 0.05) -> jax.Array:
+def c_skip(t: jax.Array, *, delta: float) -> jax.Array:
   """Weight of x_t in the output; 1 at t = 0, 1/2 at t = delta."""
   return delta**2 / (t**2 + delta**2)
 
 
-def c_out(t: jax.Array, *, delta: float = 0.05) -> jax.Array:
+def c_out(t: jax.Array, *, delta: float) -> jax.Array:
   """Weight of the network's output; exactly 0 at t = 0."""
   return t / jnp.sqrt(t**2 + delta**2)
 
 
 def consistency_function(
-  network_output: jax.Array, x_t: jax.Array, t: jax.Array, y: jax.Array, *, delta: float = 0.05
+  network_output: jax.Array, x_t: jax.Array, t: jax.Array, y: jax.Array, *, delta: float
 ) -> jax.Array:
   """The estimate of x0 from the network's raw output F(x_t, y, t).
 

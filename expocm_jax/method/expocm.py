@@ -14,7 +14,6 @@ from ml_collections import ConfigDict
 
 from expocm_jax.errors import UserError
 from expocm_jax.method import consistency, diffusion, eact, masks
-from expocm_jax.method.eact import BridgeFields
 from expocm_jax.method.masks import ExposureLevels, ExposureMasks
 from expocm_jax.network import photo_context, unet
 from expocm_jax.network.photo_context import PhotoContext
@@ -27,7 +26,6 @@ MASK_VARIANTS: dict[str, Callable[[ExposureMasks], ExposureMasks]] = {
   "uniform": masks.ignore_exposure,
 }
 OBJECTIVES = ("consistency", "diffusion")
-LDR_DOMAINS = ("encoded", "display")
 DTYPES = ("float32", "bfloat16")
 
 
@@ -54,6 +52,11 @@ class Condition(NamedTuple):
 class Method:
   """Domain, masks, trajectory, consistency function and network of one config.
 
+  Attributes:
+    objective: "consistency" or "diffusion".
+    state: `eact.eact_state` with the config's options.
+    variant: of MASK_VARIANTS, the masks of the trajectory.
+
   Images are [..., H, W, 3] unless a method says otherwise; the network needs a batch axis and
   sides divisible by `stride`.
   """
@@ -62,38 +65,41 @@ class Method:
   network: unet.UNet
   mu: float
   headroom: float
-  ldr_domain: str
   tau: float
   q_lo: float
   q_hi: float
+  gate: float
   variant: str
-  fields: Callable[[jax.Array, ExposureMasks], BridgeFields]
+  state: Callable[..., jax.Array]
   delta: float
-  gate: float = 0.0  # older weights do not have the field
 
   @classmethod
   def from_config(cls, config: ConfigDict) -> "Method":
     """Binds the fields of a config.
 
     Raises:
-      UserError: the name of a variant, domain or number format is unknown.
+      UserError: the name of an objective, a variant or a number format is unknown.
     """
-    options = dict(config.trajectory)
-    variant, sigma_uniform = options.pop("variant"), options.pop("sigma_uniform")
-    objective = config.get("objective", "consistency")  # older weights do not have the field
-    check_choice(OBJECTIVES, objective, "objective")
-    check_choice(MASK_VARIANTS, variant, "trajectory.variant")
-    check_choice(LDR_DOMAINS, config.domain.ldr_domain, "domain.ldr_domain")
+    domain, trajectory = config.domain, config.trajectory
+    check_choice(OBJECTIVES, config.objective, "objective")
+    check_choice(MASK_VARIANTS, trajectory.variant, "trajectory.variant")
     check_choice(DTYPES, config.model.dtype, "model.dtype")
-    if variant == "uniform":
-      options["sigma_good"] = sigma_uniform
+    uniform = trajectory.variant == "uniform"
     return cls(
-      objective=objective,
+      objective=config.objective,
       network=unet.create(**config.model),
-      **config.domain,
+      mu=domain.mu,
+      headroom=domain.headroom,
       **config.masks,
-      variant=variant,
-      fields=functools.partial(eact.bridge_fields, **options),
+      variant=trajectory.variant,
+      state=functools.partial(
+        eact.eact_state,
+        sigma_over=trajectory.sigma_over,
+        sigma_under=trajectory.sigma_under,
+        sigma_good=trajectory.sigma_uniform if uniform else trajectory.sigma_good,
+        lambda_under=trajectory.lambda_under,
+        blur_sigma=trajectory.blur_sigma,
+      ),
       delta=config.consistency.delta,
     )
 
@@ -104,8 +110,8 @@ class Method:
   @property
   def receptive_radius(self) -> int:
     """Pixels around an output pixel that its value can depend on, low-pass included."""
-    blur = self.fields.keywords["blur_radius"]
     network = self.network
+    blur = eact.low_pass_radius(self.state.keywords["blur_sigma"])
     return unet.receptive_radius(network.multipliers, network.blocks, network.patch) + blur
 
   def init_params(self, key: jax.Array) -> dict:
@@ -117,8 +123,6 @@ class Method:
 
   def encode_ldr(self, ldr: jax.Array) -> jax.Array:
     """Display-referred LDR in [0, 1] -> y in [0, 1]."""
-    if self.ldr_domain == "display":
-      return ldr
     return tone_curves.mu_law(srgb_to_linear(ldr) / self.headroom, mu=self.mu)
 
   @property
@@ -144,9 +148,11 @@ class Method:
     """The three exposure masks of parts of images with known percentiles."""
     return masks.masks_from_levels(ldr, levels, tau=self.tau, gate=self.gate)
 
-  def bridge(self, y: jax.Array, exposure: ExposureMasks) -> BridgeFields:
-    """The trajectory's end, with the masks of the config's variant, eq. 3 and 8-11."""
-    return self.fields(y, MASK_VARIANTS[self.variant](exposure))
+  def trajectory_state(
+    self, x0: jax.Array, y: jax.Array, noise: jax.Array, t: jax.Array, exposure: ExposureMasks
+  ) -> jax.Array:
+    """x_t with the masks of the config's variant, eq. 3 and 8-11; arguments of `eact_state`."""
+    return self.state(x0, y, noise, t, MASK_VARIANTS[self.variant](exposure))
 
   def denoise(self, params: dict, x_t: jax.Array, t: jax.Array, condition: Condition) -> jax.Array:
     """f(x_t, t, y), y being the condition's: the estimate of x0, [B, H, W, 3]; t is [B]."""
@@ -158,9 +164,9 @@ class Method:
   ) -> jax.Array:
     """One network call from x_1: the estimate of x0, [B, H, W, 3]."""
     y = condition.y
-    return self.restart(params, y, condition, noise, jnp.ones(y.shape[0]), exposure)
+    return self.sampling_step(params, y, condition, noise, jnp.ones(y.shape[0]), exposure)
 
-  def restart(
+  def sampling_step(
     self,
     params: dict,
     x0: jax.Array,
@@ -169,11 +175,11 @@ class Method:
     t: jax.Array,
     exposure: ExposureMasks,
   ) -> jax.Array:
-    """Noises the estimate `x0` up to time t along its trajectory and denoises it again.
+    """One step of multistep sampling (Song et al. 2023, algorithm 1): x0 noised to t, denoised.
 
-    At t = 1 the estimate has no influence: that is the first step of every reconstruction.
+    At t = 1 the estimate `x0` has no influence: that is the first step of every reconstruction.
     """
-    x_t = eact.bridge_state(x0, self.bridge(condition.y, exposure), noise, t)
+    x_t = self.trajectory_state(x0, condition.y, noise, t, exposure)
     return self.denoise(params, x_t, t, condition)
 
   def predict_noise(

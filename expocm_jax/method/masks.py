@@ -32,7 +32,7 @@ class ExposureLevels(NamedTuple):
   high: jax.Array  # [..., 1, 1, 1]
 
 
-def exposure_levels(ldr: jax.Array, *, q_lo: float = 2.0, q_hi: float = 98.0) -> ExposureLevels:
+def exposure_levels(ldr: jax.Array, *, q_lo: float, q_hi: float) -> ExposureLevels:
   """Returns the `q_lo`-th and `q_hi`-th percentile (0-100) of each image's luminance."""
   chex.assert_axis_dimension(ldr, -1, 3)
   percentiles = jnp.asarray([q_lo, q_hi], ldr.dtype)
@@ -41,7 +41,7 @@ def exposure_levels(ldr: jax.Array, *, q_lo: float = 2.0, q_hi: float = 98.0) ->
 
 
 def masks_from_levels(
-  ldr: jax.Array, levels: ExposureLevels, *, tau: float = 0.02, gate: float = 0.0
+  ldr: jax.Array, levels: ExposureLevels, *, tau: float, gate: float
 ) -> ExposureMasks:
   """Exposure masks of (a part of) an image whose percentiles are known, eq. 5-7.
 
@@ -72,12 +72,7 @@ def masks_from_levels(
 
 
 def exposure_masks(
-  ldr: jax.Array,
-  *,
-  tau: float = 0.02,
-  q_lo: float = 2.0,
-  q_hi: float = 98.0,
-  gate: float = 0.0,
+  ldr: jax.Array, *, tau: float, q_lo: float, q_hi: float, gate: float
 ) -> ExposureMasks:
   """Exposure masks of whole images, eq. 5-7.
 

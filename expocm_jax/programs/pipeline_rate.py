@@ -14,7 +14,7 @@ import jax
 from configs import tiny
 from expocm_jax.errors import UserError
 from expocm_jax.method.expocm import Method
-from expocm_jax.training.sharding import global_batch, make_mesh
+from expocm_jax.training.processes import global_batch, make_mesh
 from expocm_jax.training.state import create_state
 from expocm_jax.training.step import make_train_step
 from input_pipeline import batches as pipeline

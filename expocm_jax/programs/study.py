@@ -1,6 +1,6 @@
 """Trains baselines and ablations at one budget and compares them: `--mode=study`.
 
-Each variant of `variants.VARIANTS` is trained from the given config, in a folder of its own, and
+Each variant of `ablation.VARIANTS` is trained from the given config, in a folder of its own, and
 all are evaluated beside the untrained methods. Stopped at any moment, the same command goes on:
 finished runs are left as they are, the unfinished one resumes, and so does the evaluation.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from ml_collections import ConfigDict
 
-from configs import variants
+from configs import ablation
 from expocm_jax import image_io
 from expocm_jax.checkpoints import runs
 from expocm_jax.errors import UserError
@@ -21,7 +21,7 @@ from expocm_jax.evaluation.methods import Source
 from expocm_jax.method.expocm import Method
 from expocm_jax.programs import evaluate
 from expocm_jax.training import loop
-from expocm_jax.training.sharding import make_mesh
+from expocm_jax.training.processes import make_mesh
 
 # Each sampler of the diffusion baseline is a method of its own.
 SAMPLERS = {"diffusion": ("ddim-50", "ddpm-1000")}
@@ -43,16 +43,16 @@ def main(
   Args:
     config: what all variants start from; `train.phase1_steps` and `phase2_steps` are the budget.
     workdir: folder of the study.
-    names: of `variants.VARIANTS` or `variants.RECIPE`; None takes all of the first.
+    names: of `ablation.VARIANTS` or `ablation.RECIPE`; None takes all of the first.
     views, size, protocol_names, metric_names, split: as for `evaluate.main`.
 
   Raises:
     UserError: as `train.main` and `evaluate.main`, or an unknown variant.
     SystemExit: stopped by a signal; what was done is kept.
   """
-  names = list(names or variants.VARIANTS)
+  names = list(names or ablation.VARIANTS)
   # What can be wrong is told before hours of training.
-  configs = {name: variants.apply(config, name) for name in names}
+  configs = {name: ablation.apply(config, name) for name in names}
   check_distinct(config, configs)
   for changed in configs.values():
     loop.check_config(changed, Method.from_config(changed), make_mesh())
@@ -61,7 +61,7 @@ def main(
   )
   folder = image_io.output_folder(workdir)
   for number, (name, changed) in enumerate(configs.items(), 1):
-    print(f"[{number}/{len(names)}] {variants.LABELS[name]}", file=sys.stderr, flush=True)
+    print(f"[{number}/{len(names)}] {ablation.LABELS[name]}", file=sys.stderr, flush=True)
     if not runs.is_complete(folder / name, changed):
       loop.main(changed, folder / name)
   evaluate.main(
@@ -95,4 +95,4 @@ def _sources(folder: pathlib.Path, names: Sequence[str]) -> Iterator[Source]:
   """Every run, with each of its samplers."""
   for name in names:
     for sampler in SAMPLERS.get(name, ("",)):
-      yield Source(str(folder / name), sampler, name, variants.LABELS[name])
+      yield Source(str(folder / name), sampler, name, ablation.LABELS[name])

@@ -26,15 +26,13 @@ LIMITS = {  # least and most, both allowed
   "trajectory.sigma_good": (0, ANY),
   "trajectory.sigma_uniform": (0, ANY),
   "trajectory.lambda_under": (0, ANY),
-  "trajectory.blur_sigma": (ABOVE_0, ANY),
-  "trajectory.blur_radius": (0, 1000),
+  "trajectory.blur_sigma": (ABOVE_0, 100),
   "consistency.delta": (ABOVE_0, ANY),
   "consistency.n_start": (2, ANY),
   "consistency.n_end": (2, ANY),
   "consistency.doublings": (0, ANY),
   "consistency.target_decay": (ABOVE_0, 1),
   "consistency.anchor_fraction": (0, 1),
-  "elc.weight": (0, ANY),
   "elc.ct_weight": (0, ANY),
   "elc.kappa_l_lo": (0, ANY),
   "elc.kappa_l_hi": (0, ANY),
@@ -96,6 +94,10 @@ def check_numbers(config: ConfigDict) -> None:
   if config.masks.q_lo >= config.masks.q_hi:
     raise UserError(f"config.masks.q_lo={config.masks.q_lo}: must be below "
                     f"config.masks.q_hi={config.masks.q_hi}")  # fmt: skip
+  n_start, n_end = config.consistency.n_start, config.consistency.n_end
+  if config.consistency.curriculum in ("original", "improved") and n_end < n_start:
+    raise UserError(f"config.consistency.n_end={n_end}: must be at least "
+                    f"config.consistency.n_start={n_start}")  # fmt: skip
   shares = config.consistency.region_shares
   if len(shares) != 3 or not (min(shares) >= 0 and 0 < shares[2] and sum(shares) < math.inf):
     raise UserError(f"config.consistency.region_shares={shares}: must be three numbers of at least "

@@ -27,11 +27,16 @@ from expocm_jax.method.expocm import Method
 from expocm_jax.ops.regions import REGIONS
 from expocm_jax.training.config_check import check_numbers
 from expocm_jax.training.metric_writer import MetricWriter
-from expocm_jax.training.sharding import global_batch, make_mesh, replicated
-from expocm_jax.training.shared_folder import check_workdir
+from expocm_jax.training.objective import check_perceptual, make_curriculum, make_loss
+from expocm_jax.training.processes import (
+  StopSignals,
+  check_workdir,
+  global_batch,
+  make_mesh,
+  replicated,
+)
 from expocm_jax.training.state import TrainState, create_state
-from expocm_jax.training.step import check_perceptual, make_curriculum, make_loss, make_train_step
-from expocm_jax.training.stop_signals import StopSignals
+from expocm_jax.training.step import make_train_step
 from expocm_jax.training.validation import Validator
 from input_pipeline import batches
 

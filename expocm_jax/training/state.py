@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from expocm_jax.method.expocm import Method
 from expocm_jax.training.optimizer import make_optimizer
-from expocm_jax.training.sharding import replicated
+from expocm_jax.training.processes import replicated
 
 
 class TrainState(NamedTuple):

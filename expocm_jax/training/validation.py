@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from expocm_jax.method.expocm import Method
 from expocm_jax.ops import color, metrics
 from expocm_jax.ops.regions import exposure_regions
-from expocm_jax.training.sharding import batch_sharding, global_batch, replicated
+from expocm_jax.training.processes import batch_sharding, global_batch, replicated
 
 NOISE_STREAM = 2  # of fold_in(seed, stream); training uses 0 and 1
 DIFFUSION = dict(steps=20, eta=0.0)  # the sampler of the diffusion baseline

@@ -9,7 +9,7 @@ import pytest
 from expocm_jax.checkpoints.runs import Checkpoints, load_for_inference
 from expocm_jax.errors import UserError
 from expocm_jax.method.expocm import Method
-from expocm_jax.training.sharding import make_mesh, replicated
+from expocm_jax.training.processes import make_mesh, replicated
 from expocm_jax.training.state import create_state
 from tests.support import small_run
 

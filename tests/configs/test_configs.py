@@ -5,14 +5,14 @@ import pathlib
 
 import pytest
 
-from configs import ablation, default, paper, tiny, variants
+from configs import ablation, default, paper, tiny
 from expocm_jax.errors import UserError
 from expocm_jax.method.expocm import Method
+from expocm_jax.training.objective import make_curriculum, make_loss
 from expocm_jax.training.optimizer import learning_rate
-from expocm_jax.training.step import make_curriculum, make_loss
 
 PLAIN = ("default", "paper", "tiny", "tiny_wide", "small", "base", "smoke")
-ALL = PLAIN + tuple(f"ablation:{variant}" for variant in variants.LABELS)
+ALL = PLAIN + tuple(f"ablation:{variant}" for variant in ablation.LABELS)
 
 
 def load(name):
@@ -82,9 +82,9 @@ def test_the_paper_has_one_cosine_over_its_500k_steps():
   ("variant", "changes"),
   [
     ("full", {}),
-    ("uniform", {"trajectory.variant": "uniform", "elc.weight": 0.0}),
-    ("two", {"trajectory.variant": "two", "elc.weight": 0.0}),
-    ("three", {"elc.weight": 0.0}),
+    ("uniform", {"trajectory.variant": "uniform", "elc.lambda_l": 0.0, "elc.lambda_c": 0.0}),
+    ("two", {"trajectory.variant": "two", "elc.lambda_l": 0.0, "elc.lambda_c": 0.0}),
+    ("three", {"elc.lambda_l": 0.0, "elc.lambda_c": 0.0}),
     ("uniform_elc", {"trajectory.variant": "uniform"}),
     ("plain_lab", {"elc.weighting": "uniform"}),
     (
@@ -105,5 +105,5 @@ def test_a_variant_changes_what_it_says_and_no_more(variant, changes):
 
 @pytest.mark.parametrize("variant", ["", "four"])
 def test_an_unknown_variant_lists_the_known(variant):
-  with pytest.raises(UserError, match=", ".join(variants.VARIANTS)):
+  with pytest.raises(UserError, match=", ".join(ablation.VARIANTS)):
     ablation.get_config(variant)

@@ -35,7 +35,7 @@ def test_boundary_f_at_zero_is_exactly_x(delta):
 
 
 def test_a_zero_network_returns_almost_exactly_the_ldr_at_the_start_of_inference():
-  got = f(np.zeros_like(X), X, np.ones(2, np.float32), Y)
+  got = f(np.zeros_like(X), X, np.ones(2, np.float32), Y, delta=0.05)
   leak = 0.05**2 / (1 + 0.05**2)  # 0.25 % of the noise
   np.testing.assert_allclose(got - Y, leak * (X - Y), atol=1e-6)
   assert np.abs(got - Y).max() < 0.0025 * np.abs(X - Y).max() + 1e-6
@@ -43,10 +43,10 @@ def test_a_zero_network_returns_almost_exactly_the_ldr_at_the_start_of_inference
 
 def test_the_skip_falls_and_the_network_takes_over():
   t = np.linspace(0, 1, 50, dtype=np.float32)
-  skip, out = consistency.c_skip(t), consistency.c_out(t)
+  skip, out = consistency.c_skip(t, delta=0.05), consistency.c_out(t, delta=0.05)
   assert skip[0] == 1 and out[0] == 0
   assert (np.diff(skip) < 0).all() and (np.diff(out) > 0).all()
-  np.testing.assert_allclose(consistency.c_skip(np.float32(0.05)), 0.5, rtol=1e-6)
+  np.testing.assert_allclose(consistency.c_skip(np.float32(0.05), delta=0.05), 0.5, rtol=1e-6)
   np.testing.assert_allclose(np.square(np.asarray(out)) + skip, 1, atol=1e-6)
 
 
@@ -56,7 +56,7 @@ def test_gradients_are_finite_at_both_ends_and_the_boundary_stops_the_network():
     return jax.grad(total, argnums=(0, 1))(*args)
 
   def total(output, t):
-    return jnp.sum(consistency.consistency_function(output, X, t, Y) ** 2)
+    return jnp.sum(consistency.consistency_function(output, X, t, Y, delta=0.05) ** 2)
 
   for t in (np.zeros(2, np.float32), np.ones(2, np.float32)):
     by_output, by_time = gradients(F, t)
@@ -66,8 +66,8 @@ def test_gradients_are_finite_at_both_ends_and_the_boundary_stops_the_network():
 
 def test_unbatched_equals_batched_and_mismatches_are_refused():
   t = np.float32([0.3, 0.6])
-  batched = f(F, X, t, Y)
-  got = f(F[1], X[1], t[1], Y[1])
+  batched = f(F, X, t, Y, delta=0.05)
+  got = f(F[1], X[1], t[1], Y[1], delta=0.05)
   np.testing.assert_allclose(got, batched[1], atol=1e-7)
   with pytest.raises(AssertionError):
-    consistency.consistency_function(F[..., :1], X, t, Y)
+    consistency.consistency_function(F[..., :1], X, t, Y, delta=0.05)

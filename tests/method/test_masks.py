@@ -6,14 +6,19 @@ import pytest
 from expocm_jax.method import masks
 from expocm_jax.ops import color
 
-fast_masks = jax.jit(masks.exposure_masks, static_argnames=("tau", "q_lo", "q_hi", "gate"))
+PAPER = {"tau": 0.02, "q_lo": 2.0, "q_hi": 98.0, "gate": 0.0}
+compiled = jax.jit(masks.exposure_masks, static_argnames=tuple(PAPER))
+
+
+def fast_masks(ldr, **options):
+  return compiled(ldr, **PAPER | options)
 
 
 @jax.jit
 @jax.grad
 def mask_gradient(ldr):
-  gated = masks.exposure_masks(ldr, gate=0.2)
-  return sum((i + 1) * mask.sum() for i, mask in enumerate(masks.exposure_masks(ldr) + gated))
+  gated = fast_masks(ldr, gate=0.2)
+  return sum((i + 1) * mask.sum() for i, mask in enumerate(fast_masks(ldr) + gated))
 
 
 def masks64(ldr, tau=0.02, q_lo=2.0, q_hi=98.0, gate=0.0):
@@ -103,7 +108,7 @@ def test_rounding_of_the_levels_does_not_decide_about_flat_images():
   level = color.luminance(flat)[:1, :1]
   for direction in (0, 1):
     levels = masks.ExposureLevels(*2 * [np.nextafter(level, np.float32(direction))])
-    assert np.min(masks.masks_from_levels(flat, levels).good) > 0.99
+    assert np.min(masks.masks_from_levels(flat, levels, tau=0.02, gate=0.0).good) > 0.99
 
 
 def test_batched_equals_unbatched_and_a_part_uses_the_levels_of_the_whole():
@@ -114,7 +119,13 @@ def test_batched_equals_unbatched_and_a_part_uses_the_levels_of_the_whole():
   for i, image in enumerate(images):
     for got, expected in zip(batched, fast_masks(image)):
       np.testing.assert_allclose(got[i], expected, atol=1e-6)
-  part = jax.jit(lambda x: masks.masks_from_levels(x[:, 4:9, :7], masks.exposure_levels(x)))(images)
+
+  @jax.jit
+  def part_of(ldr):
+    levels = masks.exposure_levels(ldr, q_lo=2.0, q_hi=98.0)
+    return masks.masks_from_levels(ldr[:, 4:9, :7], levels, tau=0.02, gate=0.0)
+
+  part = part_of(images)
   for got, whole in zip(part, batched):
     np.testing.assert_allclose(got, whole[:, 4:9, :7], atol=1e-5)
 
@@ -132,4 +143,4 @@ def test_variants_of_the_ablation():
 
 def test_an_image_without_three_channels_is_refused():
   with pytest.raises(AssertionError):
-    masks.exposure_masks(np.zeros((4, 4, 1), np.float32))
+    masks.exposure_masks(np.zeros((4, 4, 1), np.float32), **PAPER)

@@ -9,7 +9,7 @@ from expocm_jax.errors import UserError
 from expocm_jax.method.expocm import Method
 from expocm_jax.programs import study
 from expocm_jax.training import loop
-from expocm_jax.training.sharding import make_mesh
+from expocm_jax.training.processes import make_mesh
 from expocm_jax.training.state import create_state
 from input_pipeline import source
 from tests.support import small_run

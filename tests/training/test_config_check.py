@@ -15,6 +15,9 @@ WRONG = [
   ("masks.q_lo", 99.0, "below config.masks.q_hi=98.0"),
   ("domain.headroom", float("nan"), "at least 1"),
   ("consistency.delta", 0.0, "above 0"),
+  ("consistency.n_start", 1, "at least 2"),
+  ("consistency.anchor_fraction", 1.5, "at most 1"),
+  ("consistency.anchor_fraction", -0.1, "at least 0"),
   ("consistency.target_decay", 0.0, "above 0 and at most 1"),
   ("elc.specular_chroma", 0.0, "above 0"),
   ("model.time_features", 1, "at least 2"),
@@ -50,6 +53,14 @@ def test_a_wrong_number_names_its_field(name, value, message):
   with pytest.raises(UserError, match=message) as error:
     check_numbers(config)
   assert f"config.{name}={value}" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("curriculum", ["original", "improved"])
+def test_a_growing_curriculum_does_not_shrink(curriculum):
+  config = default.get_config()
+  config.consistency.update(curriculum=curriculum, n_start=5, n_end=4)
+  with pytest.raises(UserError, match="n_end=4: must be at least .*n_start=5"):
+    check_numbers(config)
 
 
 @pytest.mark.parametrize("config", [default, paper, tiny, small, base, smoke])

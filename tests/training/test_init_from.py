@@ -8,7 +8,7 @@ from expocm_jax.checkpoints import weights
 from expocm_jax.errors import UserError
 from expocm_jax.method.expocm import Method
 from expocm_jax.training.loop import initial_params, start_from
-from expocm_jax.training.sharding import make_mesh, replicated
+from expocm_jax.training.processes import make_mesh, replicated
 from expocm_jax.training.state import create_state
 from tests.support import small_run
 

@@ -16,7 +16,7 @@ from expocm_jax.image_io import read_ldr
 from expocm_jax.method.expocm import Method
 from expocm_jax.training import loop
 from expocm_jax.training.metric_writer import read_rows
-from expocm_jax.training.sharding import make_mesh, replicated
+from expocm_jax.training.processes import make_mesh, replicated
 from expocm_jax.training.state import create_state
 from input_pipeline import batches
 from tests.support import small_run
@@ -26,11 +26,11 @@ RUN = """
 import signal, sys
 import jax
 jax.config.update("jax_num_cpu_devices", 8)  # as here: the number of threads decides on rounding
-from expocm_jax.training import loop, sharding
+from expocm_jax.training import loop, processes
 from tests.support import small_run
 from tests.training import test_loop
 workdir, number, position = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-loop.make_mesh = lambda: sharding.make_mesh(jax.devices()[:1])
+loop.make_mesh = lambda: processes.make_mesh(jax.devices()[:1])
 test_loop.raise_at(position, number)
 loop.main(small_run.config(), workdir)
 """

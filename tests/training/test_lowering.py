@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from expocm_jax.method.expocm import Method
-from expocm_jax.training.sharding import make_mesh
+from expocm_jax.training.processes import make_mesh
 from expocm_jax.training.state import create_state
 from expocm_jax.training.step import make_train_step
 from tests.support import small_run

@@ -16,7 +16,7 @@ from expocm_jax.errors import UserError
 from expocm_jax.method.expocm import Method
 from expocm_jax.training import optimizer
 from expocm_jax.training import step as train_step
-from expocm_jax.training.sharding import global_batch, make_mesh
+from expocm_jax.training.processes import global_batch, make_mesh
 from expocm_jax.training.state import create_state
 from tests.support import small_run
 
@@ -36,7 +36,7 @@ jax.distributed.initialize(f"localhost:{port}", 2, index)
 from tests.support import small_run
 from tests.training import test_step
 from expocm_jax.errors import UserError
-from expocm_jax.training.shared_folder import check_workdir
+from expocm_jax.training.processes import check_workdir
 assert jax.process_count() == 2 and len(jax.devices()) == 2
 local = {name: value[4 * index:][:4] for name, value in small_run.batch().items()}
 states, losses = test_step.run(test_step.changed(), jax.devices(), batch=local)

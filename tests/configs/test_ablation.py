@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import variants
+from configs import ablation
 from expocm_jax.errors import UserError
 from expocm_jax.inference.reconstructor import Reconstructor
 from expocm_jax.method import diffusion
 from expocm_jax.method.expocm import Method
-from expocm_jax.training.step import make_curriculum, make_loss
+from expocm_jax.training.objective import make_curriculum, make_loss
 from tests.support import small_run
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("quick_compiles")
 def setup(variant, **fields):
   config = small_run.config()
   config.update_from_flattened_dict(fields)
-  config = variants.apply(config, variant)
+  config = ablation.apply(config, variant)
   method = Method.from_config(config)
   params = method.init_params(jax.random.key(0))
   # The last layer starts at zero: without this nothing would depend on the input.
@@ -61,7 +61,7 @@ def test_the_diffusion_loss_is_the_error_of_the_noise():
 
 
 def test_diffusion_draws_all_levels():
-  config = variants.apply(small_run.config(), "diffusion")
+  config = ablation.apply(small_run.config(), "diffusion")
   t, _ = make_curriculum(config)[0](jax.random.key(0), jnp.array(0), 4096)
   levels = np.round(np.asarray(t) * diffusion.STEPS)
   assert levels.min() >= 1 and levels.max() == diffusion.STEPS
@@ -75,5 +75,5 @@ def test_reconstruction_refuses_the_diffusion_baseline():
 
 
 def test_an_unknown_variant():
-  with pytest.raises(UserError, match="'four': unknown; use one of full, uniform"):
-    variants.apply(small_run.config(), "four")
+  with pytest.raises(UserError, match="'four'; give one.* of full, uniform"):
+    ablation.apply(small_run.config(), "four")

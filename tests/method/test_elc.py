@@ -1,12 +1,11 @@
-import functools
-
 import colour
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from expocm_jax.method import losses
+from configs import default
+from expocm_jax.method import elc
 from expocm_jax.method.masks import ExposureMasks
 
 BT709 = colour.models.RGB_COLOURSPACE_BT709
@@ -34,10 +33,28 @@ OTHER_OPTIONS = {
   "specular_chroma": 12.0,
 }
 
+DEFAULT_OPTIONS = {
+  "kappa_l_lo": 3.0,
+  "kappa_l_hi": 1.0,
+  "kappa_c_hi": 3.0,
+  "kappa_c_lo": 0.5,
+  "lambda_l": 1.0,
+  "lambda_c": 1.0,
+  "chroma_base": 1.0,
+  "exponent": 1.0,
+  "dark_threshold": 0.2,
+  "dark_softness": 0.1,
+  "bright_threshold": 0.8,
+  "bright_softness": 0.1,
+  "specular_chroma": 5.0,
+}
+
 # Compiled once a shape, which is faster than one operation after the other.
-elc_loss = jax.jit(losses.elc_loss)
-elc_weights = jax.jit(losses.elc_weights)
-elc_gradient = jax.jit(jax.grad(lambda *args: losses.elc_loss(*args).sum()))
+elc_loss = jax.jit(elc.elc_loss)
+elc_weights = jax.jit(elc.elc_weights)
+elc_gradient = jax.jit(
+  jax.grad(lambda *args: elc.elc_loss(*args, **DEFAULT_OPTIONS, epsilon=1e-3).sum())
+)
 
 
 def lab64(x):
@@ -50,19 +67,19 @@ def weights64(
   masks,
   lab,
   *,
-  kappa_l_lo=3.0,
-  kappa_l_hi=1.0,
-  kappa_c_hi=3.0,
-  kappa_c_lo=0.5,
-  lambda_l=1.0,
-  lambda_c=1.0,
-  chroma_base=1.0,
-  exponent=1.0,
-  dark_threshold=0.2,
-  dark_softness=0.1,
-  bright_threshold=0.8,
-  bright_softness=0.1,
-  specular_chroma=5.0,
+  kappa_l_lo,
+  kappa_l_hi,
+  kappa_c_hi,
+  kappa_c_lo,
+  lambda_l,
+  lambda_c,
+  chroma_base,
+  exponent,
+  dark_threshold,
+  dark_softness,
+  bright_threshold,
+  bright_softness,
+  specular_chroma,
 ):
   """Eq. 13-15, with the chroma base of well-exposed pixels."""
   y = np.float64(ldr) @ [0.2126, 0.7152, 0.0722]
@@ -83,78 +100,15 @@ def pixel(ldr, region, lab):
     *(np.full((1, 1, 1), region == name, np.float32) for name in ("over", "under", "good"))
   )
   weights = elc_weights(
-    np.full((1, 1, 3), ldr, np.float32), masks, np.float32(lab).reshape(1, 1, 3)
+    np.full((1, 1, 3), ldr, np.float32),
+    masks,
+    np.float32(lab).reshape(1, 1, 3),
+    **DEFAULT_OPTIONS,
   )
   return weights.luminance.item(), weights.chroma.item()
 
 
-def test_distances_match_numpy():
-  d = np.float64(PREDICTION) - TARGET
-  axes, values = (1, 2, 3), np.prod(SHAPE[1:])
-  c = 0.00054 * np.sqrt(values)
-  expected = {
-    "l2": (d**2).mean(axes),
-    "charbonnier": np.sqrt(d**2 + 1e-6).mean(axes),
-    "pseudo_huber": (np.sqrt((d**2).sum(axes) + c**2) - c) / np.sqrt(values),
-  }
-  assert set(expected) == set(losses.DISTANCES)
-  for name, distance in losses.DISTANCES.items():
-    got = jax.jit(distance)(PREDICTION, TARGET)
-    assert got.dtype == jnp.float32
-    np.testing.assert_allclose(got, expected[name], rtol=2e-5, err_msg=name)
-
-
-@pytest.mark.parametrize("name", losses.DISTANCES)
-def test_distances_have_finite_gradients_for_identical_images(name):
-  gradient = jax.jit(jax.grad(lambda x: losses.DISTANCES[name](x, TARGET).sum()))(TARGET)
-  np.testing.assert_array_equal(gradient, np.zeros(SHAPE))
-
-
-def regional64(prediction, target, masks, shares):
-  square = (np.float64(prediction) - target) ** 2
-  sizes = [np.float64(mask).mean((1, 2, 3)) for mask in masks]
-  errors = [np.mean(mask * square, (1, 2, 3)) / size for mask, size in zip(masks, sizes)]
-  roots = [np.sqrt(error + 0.00054**2) - 0.00054 for error in errors]
-  weights = [share * size / (size + 1e-3) for share, size in zip(shares, sizes)]
-  return np.average(roots, axis=0, weights=weights)
-
-
-def one_region(name):
-  """Masks of an image that lies wholly in a region."""
-  fields = ExposureMasks._fields
-  return ExposureMasks(*(np.full((2, 6, 7, 1), name == field, np.float32) for field in fields))
-
-
-@pytest.mark.parametrize("shares", [(0.2, 0.2, 0.6), (2.0, 0.0, 1.0)])
-def test_the_regional_distance_matches_numpy(shares):
-  got = jax.jit(functools.partial(losses.regional_huber, shares=shares))(PREDICTION, TARGET, MASKS)
-  assert got.dtype == jnp.float32
-  np.testing.assert_allclose(got, regional64(PREDICTION, TARGET, MASKS, shares), rtol=2e-5)
-
-
-def test_regions_count_by_their_share_not_by_their_size():
-  small = ExposureMasks(*(np.zeros((2, 6, 7, 1), np.float32) for _ in range(3)))
-  small.over[:, 0, 0] = 1.0
-  small.good[...] = 1.0 - small.over
-  wrong = np.where(small.over > 0, TARGET + np.float32(0.1), TARGET)
-  got = losses.regional_huber(wrong, TARGET, small)
-  # One pixel of 42, a little faded; none is dark, so the two others share the weight.
-  np.testing.assert_allclose(got, 0.1 * 0.2 / (0.2 + 0.6), rtol=0.04)
-  for name in ExposureMasks._fields:
-    whole = losses.regional_huber(TARGET + np.float32(0.1), TARGET, one_region(name))
-    np.testing.assert_allclose(whole, 0.1, rtol=0.01)
-
-
-@pytest.mark.parametrize("region", ExposureMasks._fields)
-def test_the_regional_distance_has_finite_gradients(region):
-  """For identical images, and where two regions have no pixel."""
-  total = lambda x: losses.regional_huber(x, TARGET, one_region(region)).sum()
-  gradient = jax.jit(jax.grad(total))
-  np.testing.assert_array_equal(gradient(TARGET), np.zeros(SHAPE))
-  assert np.isfinite(gradient(PREDICTION)).all()
-
-
-@pytest.mark.parametrize("options", [{}, OTHER_OPTIONS], ids=["default", "other"])
+@pytest.mark.parametrize("options", [DEFAULT_OPTIONS, OTHER_OPTIONS], ids=["default", "other"])
 def test_weights_and_loss_match_the_equations(options):
   lab, lab_hat = lab64(TARGET), lab64(PREDICTION)
   w_l, w_c = weights64(LDR, MASKS, lab, **options)
@@ -189,24 +143,24 @@ def test_in_coloured_highlights_chroma_leads_and_in_white_ones_luminance():
 
 def test_without_a_chroma_base_the_weights_are_as_printed():
   lab = lab64(TARGET).astype(np.float32)
-  printed = elc_weights(LDR, MASKS, lab, chroma_base=0.0)
-  ours = elc_weights(LDR, MASKS, lab)
+  printed = elc_weights(LDR, MASKS, lab, **DEFAULT_OPTIONS | {"chroma_base": 0.0})
+  ours = elc_weights(LDR, MASKS, lab, **DEFAULT_OPTIONS)
   np.testing.assert_allclose(ours.chroma - printed.chroma, MASKS.good, atol=1e-6)
   np.testing.assert_array_equal(ours.luminance, printed.luminance)
 
 
-def test_lab_is_that_of_display_referred_srgb():
-  np.testing.assert_allclose(jax.jit(losses.display_lab)(PREDICTION), lab64(PREDICTION), atol=3e-4)
+def test_without_exposure_weights_it_is_the_plain_lab_loss():
+  d = lab64(PREDICTION) - lab64(TARGET)
+  expected = (2.0 * np.abs(d[..., 0]) + 0.5 * np.hypot(d[..., 1], d[..., 2])).mean((1, 2))
+  loss = jax.jit(elc.lab_loss)
+  got = loss(PREDICTION, TARGET, lambda_l=2.0, lambda_c=0.5, epsilon=1e-6)
+  np.testing.assert_allclose(got, expected, rtol=2e-5)
 
 
-def test_uniform_weights_give_the_plain_lab_loss():
-  lab, lab_hat = lab64(TARGET), lab64(PREDICTION)
-  d = lab_hat - lab
-  expected = (np.abs(d[..., 0]) + np.hypot(d[..., 1], d[..., 2])).mean((1, 2))
-  got = jax.jit(lambda *labs: losses.lab_loss(*labs, losses.uniform_weights(LDR), epsilon=1e-6))(
-    np.float32(lab_hat), np.float32(lab)
-  )
-  np.testing.assert_allclose(got, expected, rtol=1e-5)
+def test_the_defaults_here_are_those_of_the_config_but_for_the_common_scale():
+  config = dict(default.get_config().elc)
+  scale = {"lambda_l": 100 * config["lambda_l"], "lambda_c": 100 * config["lambda_c"]}
+  assert (config | scale).items() >= DEFAULT_OPTIONS.items()
 
 
 @pytest.mark.parametrize(
@@ -221,7 +175,7 @@ def test_elc_gradients_are_finite(prediction, target):
 
 def test_weights_are_constants_for_the_gradient():
   def total(ldr, masks, lab):
-    return sum(jnp.sum(w) for w in losses.elc_weights(ldr, masks, lab))
+    return sum(jnp.sum(w) for w in elc.elc_weights(ldr, masks, lab, **DEFAULT_OPTIONS))
 
   gradients = jax.jit(jax.grad(total, argnums=(0, 1, 2)))(
     LDR, MASKS, lab64(TARGET).astype(np.float32)
@@ -231,8 +185,8 @@ def test_weights_are_constants_for_the_gradient():
 
 
 def test_batched_equals_unbatched():
-  whole = elc_loss(PREDICTION, TARGET, LDR, MASKS)
+  options = DEFAULT_OPTIONS | {"epsilon": 1e-3}
+  batched = elc_loss(PREDICTION, TARGET, LDR, MASKS, **options)
   single = ExposureMasks(*(mask[1] for mask in MASKS))
-  np.testing.assert_allclose(
-    elc_loss(PREDICTION[1], TARGET[1], LDR[1], single), whole[1], rtol=1e-5
-  )
+  got = elc_loss(PREDICTION[1], TARGET[1], LDR[1], single, **options)
+  np.testing.assert_allclose(got, batched[1], rtol=1e-5)
