@@ -1,48 +1,34 @@
-"""Reconstructs photographs that other packages bring along: what `make demo` runs."""
+"""Reconstructs the photos in examples/, whose ground truth is known: what `make demo` runs."""
 
-import importlib.util
 import os
 import pathlib
 
-from expocm_jax.errors import UserError
+from expocm_jax import image_io
+from expocm_jax.inference.preview import preview_sheet
 from expocm_jax.programs import reconstruct
 
-PHOTOS = {
-  "skimage": ("data/rocket.jpg", "data/coffee.png", "data/astronaut.png"),
-  "sklearn": ("datasets/images/china.jpg",),
-}
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 SAMPLES = 8  # draws of the noise; a single one leaves a faint mottle in large highlights
-PACKAGES = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
-
-
-def photographs() -> list[pathlib.Path]:
-  """The paths of the photographs; UserError when a package that ships them is not installed."""
-  paths = []
-  for package, names in PHOTOS.items():
-    spec = importlib.util.find_spec(package)  # finds the folder without the slow import
-    if spec is None or not spec.submodule_search_locations:
-      raise UserError(
-        f"{package}: not installed, and the demo needs its photographs; "
-        f"run pip install {PACKAGES[package]}"
-      )
-    folder = pathlib.Path(spec.submodule_search_locations[0])
-    paths += [folder / name for name in names]
-  return paths
 
 
 def main(*, output: str | os.PathLike = "demo_output", weights: str | os.PathLike = "tiny"):
-  """Writes .exr, .hdr and a preview of each photograph to `output` and says where they lie."""
-  written = reconstruct.main(
-    input=photographs(), output=output, weights=weights, formats=("exr", "hdr"), samples=SAMPLES
+  """Writes .exr, .hdr and a preview with the ground truth for each photo; says where they lie.
+
+  Raises what `reconstruct.main` raises.
+  """
+  photos = sorted(EXAMPLES.glob("*.jpg"))
+  reconstruct.main(
+    input=photos, output=output, weights=weights, formats=("exr", "hdr"), samples=SAMPLES
   )
   folder = pathlib.Path(output).resolve()
-  print(
-    f"\n{len(written)} HDR files lie in {folder}, with the spread of the samples (.std.exr) and a "
-    "preview of each photo:"
-  )
-  for preview in sorted(folder.glob(f"*{reconstruct.PREVIEW_SUFFIX}")):
+  print(f"\nIn {folder}, each as .exr and .hdr, the spread of the samples as .std.exr:")
+  for photo in photos:
+    preview = folder / (photo.stem + reconstruct.PREVIEW_SUFFIX)
+    hdr = image_io.read_hdr(folder / f"{photo.stem}.exr")
+    truth = image_io.read_hdr(photo.with_suffix(".truth.exr"))
+    image_io.write_png(preview, preview_sheet(image_io.read_ldr(photo), hdr, truth))
     print(f"  {preview.name}")
   print(
-    "Previews: the photo, then the reconstruction at 0, -2 and -4 EV. What stays bright at "
-    "-4 EV\nlies far above the photo's white. Open the .exr or .hdr in any HDR viewer."
+    "Previews: the photo, then reconstruction and ground truth at 0, -2 and -4 EV. What stays\n"
+    "bright at -4 EV lies far above the photo's white. Open .exr or .hdr in any HDR viewer."
   )

@@ -12,7 +12,7 @@ from expocm_jax.checkpoints import weights
 from expocm_jax.errors import UserError
 from expocm_jax.inference import preview
 from expocm_jax.method.expocm import Method
-from expocm_jax.programs import demo, export, reconstruct
+from expocm_jax.programs import export, reconstruct
 from expocm_jax.programs.reconstruct import Reconstructor
 from tests.support import small_network
 
@@ -263,8 +263,3 @@ def test_export_is_what_reconstruction_loads(config, params, weights_file, tmp_p
     export.main(checkpoint=tmp_path / "run", output=tmp_path / "e.bin")
   with pytest.raises(UserError, match="no such run"):
     export.main(checkpoint=tmp_path / "no", output=path)
-
-
-def test_demo_finds_its_photographs():
-  for photo in demo.photographs():
-    assert image_io.read_ldr(photo).shape[0] >= 400, photo
