@@ -27,40 +27,28 @@ equations, no matrix to invert, and an image of one grey level simply has no hig
 ridge keeps the 8 x 8 system of the chromaticities well conditioned.
 """
 
+import math
+
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from expocm_jax.ops import color
 from expocm_jax.ops.order_statistics import kth_smallest
+from expocm_jax.ops.tone_curves import PQ_RANGE, pq_decode, pq_encode
 
 MEDIAN_NITS = 500.0  # cd/m^2
-_RANGE = (0.005, 1e8)  # cd/m^2
 _TINY = 1e-12  # a median below this is that of a black image
 _RIDGE = 0.01
 _UV_SCALE = 410.0 / 255.0
-_PQ_M1, _PQ_M2 = 2610.0 / 16384.0, 2523.0 / 32.0
-_PQ_C3 = 2392.0 / 128.0
-_PQ_GAP = 672.0 / 4096.0  # 1 - c1 = c2 - c3
-_PQ_ENDS = (0.0150763990, 1.6893720779)  # the codes of _RANGE
-# Inverse of the matrix of `color.linear_to_xyz`.
-_XYZ_TO_RGB = (
-  (3.2409699419045213, -1.5373831775700935, -0.4986107602930033),
-  (-0.9692436362808798, 1.8759675015077206, 0.04155505740717561),
-  (0.05563007969699361, -0.20397695888897657, 1.0569715142428786),
-)
 
 
-def correct_response(
-  pred_hdr: jax.Array, ref_hdr: jax.Array, *, valid: jax.Array | None = None
-) -> jax.Array:
+def correct_response(pred_hdr: jax.Array, ref_hdr: jax.Array) -> jax.Array:
   """The prediction after the correction that brings it nearest to the reference.
 
   Args:
     pred_hdr: [..., H, W, 3] linear BT.709 in any unit.
     ref_hdr: [..., H, W, 3] linear BT.709 in any other unit.
-    valid: [..., H, W, 1] of 0 and 1, the pixels to fit on; None = all.
 
   Returns:
     [..., H, W, 3] in the unit of the reference, at least 0.
@@ -68,83 +56,66 @@ def correct_response(
   chex.assert_equal_shape([pred_hdr, ref_hdr])
   chex.assert_axis_dimension(pred_hdr, -1, 3)
   chex.assert_type([pred_hdr, ref_hdr], float)
-  valid = jnp.ones_like(ref_hdr[..., :1]) if valid is None else (valid > 0).astype(ref_hdr.dtype)
-  pred, ref = (jnp.where(valid > 0, image, 0.0) for image in (pred_hdr, ref_hdr))
-  ref_scale = _calibration(ref, valid)
-  pred_y, pred_uv = _split(jnp.clip(pred * _calibration(pred, valid), *_RANGE))
-  ref_y, ref_uv = _split(jnp.clip(ref * ref_scale, *_RANGE))
-  luminance = pq_decode(_fit_cubic(pq_encode(pred_y), pq_encode(ref_y), valid))
-  return _join(luminance, _fit_chromaticity(pred_uv, ref_uv, valid)) / ref_scale
+  ref_scale = _calibration(ref_hdr)
+  pred_y, pred_uv = _to_luminance_uv(jnp.clip(pred_hdr * _calibration(pred_hdr), *PQ_RANGE))
+  ref_y, ref_uv = _to_luminance_uv(jnp.clip(ref_hdr * ref_scale, *PQ_RANGE))
+  luminance = pq_decode(_fit_cubic(pq_encode(pred_y), pq_encode(ref_y)))
+  return _to_rgb(luminance, _fit_chromaticity(pred_uv, ref_uv)) / ref_scale
 
 
-def _calibration(image: jax.Array, valid: jax.Array) -> jax.Array:
+def _calibration(image: jax.Array) -> jax.Array:
   """The factor that brings the median to MEDIAN_NITS, [..., 1, 1, 1]; a black image keeps its."""
-  there = jnp.broadcast_to(valid > 0, image.shape)
-  count, bright = (jnp.sum(x, axis=(-3, -2, -1)) for x in (there, there & (image > 0)))
-  black = count - bright
+  count = math.prod(image.shape[-3:])
+  black = jnp.sum(image <= 0, axis=(-3, -2, -1), keepdims=True)
   middle = (count + 1) // 2
-  middle = jnp.where(middle > black, middle, black + (bright + 1) // 2)
-  median = kth_smallest(image, valid, middle)
+  middle = jnp.where(middle > black, middle, black + (count - black + 1) // 2)
+  median = kth_smallest(image, middle)
   return MEDIAN_NITS / jnp.where(median > _TINY, median, MEDIAN_NITS)
 
 
-def pq_encode(nits: jax.Array) -> jax.Array:
-  """Luminance in cd/m^2 to PQ code (SMPTE ST 2084): [0, 10000] to [0, 1], and on above."""
-  power = (nits / 10000.0) ** _PQ_M1
-  return jnp.exp(_PQ_M2 * jnp.log1p(-_PQ_GAP * (1.0 - power) / (1.0 + _PQ_C3 * power)))
+def _fit_cubic(x: jax.Array, y: jax.Array) -> jax.Array:
+  """Least-squares cubic of x nearest to y, evaluated at x: [..., H, W, 1]."""
 
+  def mean(values):
+    return jnp.mean(values, axis=(-3, -2, -1), keepdims=True)
 
-def pq_decode(code: jax.Array) -> jax.Array:
-  """PQ code to luminance in cd/m^2; codes are clipped to those of [0.005, 1e8] cd/m^2."""
-  base = jnp.expm1(jnp.log(jnp.clip(code, *_PQ_ENDS)) / _PQ_M2)
-  return 10000.0 * ((_PQ_GAP + base) / (_PQ_GAP - _PQ_C3 * base)) ** (1.0 / _PQ_M1)
-
-
-def _fit_cubic(x: jax.Array, y: jax.Array, valid: jax.Array) -> jax.Array:
-  """Least-squares cubic of x nearest to y on the valid pixels, evaluated at x: [..., H, W, 1]."""
-
-  def total(values):
-    return jnp.sum(valid * values, axis=(-3, -2, -1), keepdims=True)
-
-  count = jnp.maximum(total(jnp.ones_like(x)), 1.0)
-  centred = x - total(x) / count
-  spread = jnp.sqrt(total(centred**2) / count)
+  centred = x - mean(x)
+  spread = jnp.sqrt(mean(centred**2))
   levels = spread > 1e-5  # else one grey level, up to the rounding of PQ
   t = jnp.where(levels, centred / jnp.where(levels, spread, 1.0), 0.0)
 
   def remove_next(_, state):
-    """Takes the part along one polynomial out of the rest, and goes on to the next."""
-    rest, before, here, power_before = state
-    power = total(here**2)
-    usable = power > 1e-9 * count  # else zero on all pixels: the image has too few levels
+    """Takes the part along one polynomial out of the residual, and goes on to the next."""
+    residual, previous, polynomial, previous_power = state
+    power = mean(polynomial**2)
+    usable = power > 1e-9  # else zero on all pixels: the image has too few levels
     inverse = jnp.where(usable, 1.0 / jnp.where(usable, power, 1.0), 0.0)
-    rest = rest - total(rest * here) * inverse * here
-    after = (t - total(t * here**2) * inverse) * here - power / power_before * before
-    return rest, here, jnp.where(usable, after, 0.0), jnp.where(usable, power, 1.0)
+    residual = residual - mean(residual * polynomial) * inverse * polynomial
+    following = (t - mean(t * polynomial**2) * inverse) * polynomial
+    following = jnp.where(usable, following - power / previous_power * previous, 0.0)
+    return residual, polynomial, following, jnp.where(usable, power, 1.0)
 
   # A loop, as a compiler would otherwise compute each polynomial anew for every sum.
   start = (y - x, jnp.zeros_like(t), jnp.ones_like(t), jnp.ones_like(spread))
   return y - jax.lax.fori_loop(0, 4, remove_next, start)[0]
 
 
-def _fit_chromaticity(x: jax.Array, y: jax.Array, valid: jax.Array) -> jax.Array:
+def _fit_chromaticity(x: jax.Array, y: jax.Array) -> jax.Array:
   """Ridge fit of the polynomial of x = (u', v') nearest to y, evaluated at x: [..., H, W, 2]."""
   u, v = x[..., :1], x[..., 1:]
   terms = jnp.concatenate([u**3, v**3, u**2, v**2, u * v, u, v, jnp.ones_like(u)], axis=-1)
-  size = terms.shape[-1]
-  highest = jax.lax.Precision.HIGHEST
+  size, highest = terms.shape[-1], jax.lax.Precision.HIGHEST
   both = jnp.concatenate([terms, y - x], axis=-1)
-  products = jnp.einsum("...hwi,...hwj->...ij", valid * terms, both, precision=highest)
-  products /= jnp.maximum(jnp.sum(valid, axis=(-3, -2, -1)), 1.0)[..., None, None]
-  gram = products[..., :size] + jnp.broadcast_to(
-    (_RIDGE / size) * jnp.eye(size, dtype=x.dtype), (*products.shape[:-1], size)
-  )
+  products = jnp.einsum("...hwi,...hwj->...ij", terms, both, precision=highest)
+  products /= math.prod(x.shape[-3:-1])
+  ridge = (_RIDGE / size) * jnp.eye(size, dtype=x.dtype)
+  gram = products[..., :size] + jnp.broadcast_to(ridge, (*products.shape[:-1], size))
   factor = jnp.linalg.cholesky(gram)  # the ridge keeps it positive definite
   change = jax.scipy.linalg.cho_solve((factor, True), products[..., size:])
   return x + jnp.einsum("...hwi,...ij->...hwj", terms, change, precision=highest)
 
 
-def _split(rgb: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _to_luminance_uv(rgb: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Linear RGB to luminance Y [..., 1] and scaled (u', v') [..., 2]."""
   xyz = color.linear_to_xyz(rgb)
   x, y, z = xyz[..., :1], xyz[..., 1:2], xyz[..., 2:]
@@ -152,12 +123,10 @@ def _split(rgb: jax.Array) -> tuple[jax.Array, jax.Array]:
   return y, _UV_SCALE * chromaticity
 
 
-def _join(luminance: jax.Array, uv: jax.Array) -> jax.Array:
-  """The inverse of `_split`; colours outside the gamut are clipped to it."""
+def _to_rgb(luminance: jax.Array, uv: jax.Array) -> jax.Array:
+  """The inverse of `_to_luminance_uv`; colours outside the gamut are clipped to it."""
   u, v = uv[..., :1] / _UV_SCALE, jnp.maximum(uv[..., 1:] / _UV_SCALE, 1e-3)
   x = luminance * jnp.maximum(9.0 * u / (4.0 * v), 0.0)
   z = luminance * jnp.maximum((12.0 - 3.0 * u - 20.0 * v) / (4.0 * v), 0.0)
-  matrix = jnp.asarray(np.array(_XYZ_TO_RGB), luminance.dtype)
   xyz = jnp.concatenate([x, luminance, z], axis=-1)
-  rgb = jnp.einsum("...c,xc->...x", xyz, matrix, precision=jax.lax.Precision.HIGHEST)
-  return jnp.clip(rgb, 0.0, _RANGE[1])
+  return jnp.clip(color.xyz_to_linear(xyz), 0.0, PQ_RANGE[1])

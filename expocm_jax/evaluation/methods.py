@@ -1,14 +1,13 @@
-"""Everything that turns a photo into an HDR image under one call, for comparisons."""
+"""The methods of a comparison: whatever turns a photo into an HDR image, under one call."""
 
 import functools
 import hashlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from expocm_jax.checkpoints import pretrained, weights
 from expocm_jax.errors import UserError
@@ -24,7 +23,7 @@ _ETAS = {"ddim": 0.0, "ddpm": 1.0}  # deterministic, ancestral
 class Source(NamedTuple):
   """Where trained parameters lie, and what their method is called."""
 
-  place: str  # shipped name, weights file, folder of a run or of a checkpoint
+  weights: str  # shipped name, weights file, folder of a run or of a checkpoint
   sampler: str = ""  # of a diffusion model: "ddim-STEPS" or "ddpm-STEPS"
   name: str = ""  # none: that of the file or folder, with the sampler
   label: str = ""  # for people; none: the name
@@ -41,6 +40,31 @@ class Predictor(NamedTuple):
   trained: bool = False
   sha256: str | None = None  # of the parameters
   parameters: int | None = None
+
+
+def compared_methods(
+  operators: Sequence[str], sources: Sequence[Source], *, headroom: float, samples: int
+) -> dict[str, Predictor]:
+  """The predictors of a comparison by name: `linear`, which is always in it, then the others.
+
+  Args:
+    operators: of `expansion.OPERATORS`.
+    sources: of trained parameters.
+    headroom: of the domain.
+    samples: draws of the noise to average.
+
+  Raises:
+    UserError: one cannot be used, or two have one name.
+  """
+  names = ["linear", *(name for name in operators if name != "linear")]
+  found = [untrained(name, headroom=headroom) for name in names]
+  found += [trained(source, samples=samples) for source in sources]
+  names = [method.name for method in found]
+  for name in names:
+    if names.count(name) > 1:
+      raise UserError(f"{name}: two methods of that name; give one of them another, as in "
+                      "--weights=NAME=PATH")  # fmt: skip
+  return dict(zip(names, found, strict=True))
 
 
 def untrained(name: str, *, headroom: float) -> Predictor:
@@ -64,39 +88,39 @@ def untrained(name: str, *, headroom: float) -> Predictor:
 
 
 def parse_source(text: str) -> Source:
-  """The source that PLACE, NAME=PLACE, PLACE:SAMPLER or NAME=PLACE:SAMPLER names.
+  """The source that WEIGHTS, NAME=WEIGHTS, WEIGHTS:SAMPLER or NAME=WEIGHTS:SAMPLER names.
 
-  The reading whose place exists counts, so that paths may hold any character.
+  The reading whose weights exist counts, so that paths may hold any character.
   """
   readings = []
   first, _, rest = text.partition("=")
   named = [(first, rest)] if rest and "/" not in first else []
-  for name, place in [("", text), *named]:
-    readings.append(Source(place, "", name))
-    before, _, sampler = place.rpartition(":")
+  for name, path in [("", text), *named]:
+    readings.append(Source(path, "", name))
+    before, _, sampler = path.rpartition(":")
     if before and sampler.partition("-")[0] in _ETAS:
       readings.append(Source(before, sampler, name))
-  return next((r for r in readings if pathlib.Path(r.place).exists()), readings[-1])
+  return next((r for r in readings if pathlib.Path(r.weights).exists()), readings[-1])
 
 
-def trained(source: Source, *, samples: int = 1) -> Predictor:
+def trained(source: Source, *, samples: int) -> Predictor:
   """Trained parameters, consistency or diffusion; `samples` draws of the noise are averaged.
 
   Raises:
     UserError: the parameters cannot be used, or sampler or samples do not fit them.
   """
-  config, params = pretrained.load(source.place)
+  config, params = pretrained.load(source.weights)
   method = Method.from_config(config)
-  name, label = source.name or pathlib.Path(source.place).stem, source.label
+  name, label = source.name or pathlib.Path(source.weights).stem, source.label
   if method.objective == "diffusion":
     sampler = source.sampler or DEFAULT_SAMPLER
     predict = _diffusion(method, params, sampler)
     name, label = f"{name}:{sampler}", f"{label}, {sampler.upper()}" if label else ""
     if samples != 1:
-      raise UserError(f"--samples={samples}: {source.place} is a diffusion model, of which one "
+      raise UserError(f"--samples={samples}: {source.weights} is a diffusion model, of which one "
                       "sample is drawn; use --samples=1")  # fmt: skip
   elif source.sampler:
-    raise UserError(f"{source.place}:{source.sampler}: a sampler for parameters that take one "
+    raise UserError(f"{source.weights}:{source.sampler}: a sampler for parameters that take one "
                     "step; leave it out")  # fmt: skip
   else:
     reconstruct = Reconstructor(config, params)
@@ -107,7 +131,8 @@ def trained(source: Source, *, samples: int = 1) -> Predictor:
     name += f" x{samples}" if samples > 1 else ""
   sha256 = weights.digest(params)
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
-  identity = f"{sha256} {_digest(config)} {source.sampler} {samples}"
+  config_digest = hashlib.sha256(config.to_json().encode()).hexdigest()
+  identity = f"{sha256} {config_digest} {source.sampler} {samples}"
   return Predictor(name, label or name, predict, identity, True, sha256, count)
 
 
@@ -138,7 +163,3 @@ def _diffusion(method: Method, params: dict, sampler: str) -> Callable:
     return np.asarray(sample(params, padded, jax.random.key(seed)))[:height, :width]
 
   return predict
-
-
-def _digest(config: ConfigDict) -> str:
-  return hashlib.sha256(config.to_json().encode()).hexdigest()

@@ -14,25 +14,26 @@ every score is printed with it. A name is BASE, BASE+gain or BASE+crf:
                 curve or colour costs nothing, as far as one smooth curve per image undoes it
 
 Contract
-  Images are [..., H, W, 3], floating point; statistics are per image. `valid`, [..., H, W, 1] of
-  0 and 1, marks the real pixels of a padded image: no other pixel has any influence.
-  After `normalise`, 1.0 is what a display of the stated peak shows at full drive.
+  Images are [..., H, W, 3], floating point; statistics are per image. A score is of
+  `rescale(align(pred, ...), ref, ...)`, in which 1.0 is shown at PEAK_NITS.
 """
 
+import math
 from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 
+from expocm_jax.colorimetry import CLIPPED
 from expocm_jax.errors import UserError
 from expocm_jax.evaluation.crf_correction import MEDIAN_NITS, correct_response
 from expocm_jax.ops.order_statistics import kth_smallest
-from expocm_jax.ops.regions import CLIPPED
 
 BASES = ("headroom", "mu-refmax", "ntire21", "singlehdr-p3")
 ALIGNMENTS = ("", "gain", "crf")
 PROTOCOLS = tuple(b + (f"+{a}" if a else "") for b in BASES for a in ALIGNMENTS)
+PEAK_NITS = 1000.0  # what a display shows at 1.0 of a protocol's scale, cd/m^2
 _TINY = 1e-12  # a scale below this is that of a black image
 
 
@@ -59,7 +60,7 @@ def parse(name: str) -> Protocol:
   return Protocol(base, alignment)
 
 
-def describe(name: str, *, headroom: float, mu: float, peak_nits: float) -> str:
+def describe(name: str, *, headroom: float, mu: float) -> str:
   """One sentence on the protocol `name`: alignment, normaliser, mu-law and peak."""
   protocol = parse(name)
   alignment = {
@@ -76,87 +77,59 @@ def describe(name: str, *, headroom: float, mu: float, peak_nits: float) -> str:
     "/ 999",
   }[protocol.base]
   return (
-    f"{alignment}; {normaliser}; the mu-law has mu = {mu:g}; 1.0 is shown at {peak_nits:g} cd/m2."
+    f"{alignment}; {normaliser}; the mu-law has mu = {mu:g}; 1.0 is shown at {PEAK_NITS:g} cd/m2."
   )
 
 
-def normalise(
-  protocol: Protocol,
-  pred_hdr: jax.Array,
-  ref_hdr: jax.Array,
-  ldr: jax.Array,
-  *,
-  headroom: float,
-  valid: jax.Array | None = None,
-) -> tuple[jax.Array, jax.Array]:
-  """Prediction and reference on the protocol's linear scale.
+def align(pred_hdr: jax.Array, ref_hdr: jax.Array, ldr: jax.Array, *, alignment: str) -> jax.Array:
+  """The prediction brought nearest to the reference, as far as the alignment allows.
 
   Args:
-    protocol: from `parse`.
     pred_hdr: [..., H, W, 3] relative radiance.
     ref_hdr: [..., H, W, 3] relative radiance.
     ldr: [..., H, W, 3] in [0, 1], the input; it tells which pixels were clipped.
-    headroom: the largest relative radiance of the network's domain.
-    valid: [..., H, W, 1] of 0 and 1; None = every pixel is real.
+    alignment: one of ALIGNMENTS.
 
   Returns:
-    (pred, ref), each [..., H, W, 3] linear. The second does not depend on the alignment.
-  """
-  pred = align(pred_hdr, ref_hdr, ldr, alignment=protocol.alignment, valid=valid)
-  return rescale(pred, ref_hdr, base=protocol.base, headroom=headroom, valid=valid)
-
-
-def align(
-  pred_hdr: jax.Array,
-  ref_hdr: jax.Array,
-  ldr: jax.Array,
-  *,
-  alignment: str,
-  valid: jax.Array | None = None,
-) -> jax.Array:
-  """The first half of `normalise`: the prediction brought nearest to the reference.
-
-  Args:
-    alignment: one of ALIGNMENTS; the others as in `normalise`.
-
-  Returns:
-    [..., H, W, 3] relative radiance; 0 on pixels that are not valid before a correction.
+    [..., H, W, 3] relative radiance.
   """
   chex.assert_equal_shape([pred_hdr, ref_hdr, ldr])
   chex.assert_axis_dimension(ldr, -1, 3)
   chex.assert_type([pred_hdr, ref_hdr, ldr], float)
-  valid = jnp.ones_like(ldr[..., :1]) if valid is None else valid
-  pred, ref = (jnp.where(valid > 0, image, 0.0) for image in (pred_hdr, ref_hdr))
   if alignment == "crf":
-    return correct_response(pred, ref, valid=valid)
+    return correct_response(pred_hdr, ref_hdr)
   if alignment == "gain":
-    unclipped = (jnp.max(ldr, axis=-1, keepdims=True) < CLIPPED) & (valid > 0)
-    return pred * _gain(pred, ref, unclipped)
-  return pred
+    unclipped = jnp.max(ldr, axis=-1, keepdims=True) < CLIPPED
+    return pred_hdr * _gain(pred_hdr, ref_hdr, unclipped)
+  return pred_hdr
 
 
 def rescale(
-  pred_hdr: jax.Array,
-  ref_hdr: jax.Array,
-  *,
-  base: str,
-  headroom: float,
-  valid: jax.Array | None = None,
+  pred_hdr: jax.Array, ref_hdr: jax.Array, *, base: str, headroom: float
 ) -> tuple[jax.Array, jax.Array]:
-  """The second half of `normalise`: both images on the scale of `base`, one of BASES."""
+  """Prediction and reference, [..., H, W, 3] relative radiance, on the scale of a protocol.
+
+  Args:
+    pred_hdr: as `align` returns it.
+    ref_hdr: the reference.
+    base: one of BASES.
+    headroom: the largest relative radiance of the network's domain.
+
+  Returns:
+    (pred, ref), each [..., H, W, 3] linear. The second does not depend on the first.
+  """
   chex.assert_equal_shape([pred_hdr, ref_hdr])
-  valid = jnp.ones_like(ref_hdr[..., :1]) if valid is None else valid
-  pred, ref = (jnp.where(valid > 0, image, 0.0) for image in (pred_hdr, ref_hdr))
+  pair = (pred_hdr, ref_hdr)
   if base == "headroom":
-    return jnp.clip(pred / headroom, 0.0, 1.0), jnp.clip(ref / headroom, 0.0, 1.0)
+    return tuple(jnp.clip(image / headroom, 0.0, 1.0) for image in pair)
   if base == "singlehdr-p3":
-    return _stretch(pred, valid), _stretch(ref, valid)
+    return tuple(map(_stretch, pair))
   if base == "mu-refmax":
-    scale = jnp.max(ref, axis=(-3, -2, -1), keepdims=True)
+    scale = jnp.max(ref_hdr, axis=(-3, -2, -1), keepdims=True)
   else:
-    scale = _percentile_99(ref, valid)
+    scale = _percentile_99(ref_hdr)
   scale = jnp.where(scale > _TINY, scale, 1.0)
-  pred, ref = pred / scale, ref / scale
+  pred, ref = (image / scale for image in pair)
   return (jnp.tanh(pred), jnp.tanh(ref)) if base == "ntire21" else (pred, ref)
 
 
@@ -166,26 +139,22 @@ def _gain(pred: jax.Array, ref: jax.Array, where: jax.Array) -> jax.Array:
   product, power = (
     jnp.sum(used * image, axis=(-3, -2, -1), keepdims=True) for image in (ref, pred)
   )
-  there = power > _TINY
-  return jnp.where(there, product / jnp.where(there, power, 1.0), 1.0)
+  defined = power > _TINY
+  return jnp.where(defined, product / jnp.where(defined, power, 1.0), 1.0)
 
 
-def _stretch(image: jax.Array, valid: jax.Array) -> jax.Array:
+def _stretch(image: jax.Array) -> jax.Array:
   """`singlehdr-p3` of one image."""
-  count = 3 * jnp.sum(valid > 0, axis=(-3, -2, -1))
-  share = jnp.maximum(count // 1000, 1)
-  low = kth_smallest(image, valid, share)
-  high = kth_smallest(image, valid, count + 1 - share)
+  count = math.prod(image.shape[-3:])
+  share = max(count // 1000, 1)
+  low, high = kth_smallest(image, share), kth_smallest(image, count + 1 - share)
   stretched = (image - low) * (998.0 / (high - low + 1e-8)) + 1.0
   return jnp.maximum(stretched, 0.0) / 999.0
 
 
-def _percentile_99(image: jax.Array, valid: jax.Array) -> jax.Array:
+def _percentile_99(image: jax.Array) -> jax.Array:
   """99th percentile of all values, between order statistics as numpy does: [..., 1, 1, 1]."""
-  last = 3 * jnp.sum(valid > 0, axis=(-3, -2, -1)) - 1
-  # 0.99 * last in integers: in float32 it would lose the fraction in large images.
-  below = 99 * (last // 100) + 99 * (last % 100) // 100
-  fraction = (99 * (last % 100) % 100).astype(image.dtype) / 100.0
-  low = kth_smallest(image, valid, below + 1)
-  high = kth_smallest(image, valid, jnp.minimum(below + 2, last + 1))
-  return low + fraction[..., None, None, None] * (high - low)
+  last = math.prod(image.shape[-3:]) - 1
+  below, hundredths = divmod(99 * last, 100)
+  low, high = (kth_smallest(image, min(k, last) + 1) for k in (below, below + 1))
+  return low + hundredths / 100 * (high - low)

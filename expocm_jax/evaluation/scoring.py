@@ -1,4 +1,4 @@
-"""Scores of predictions against a reference, under several protocols at once.
+"""Scores of several methods on one image, under several protocols at once.
 
 What is expensive is shared: the metrics are compiled once for all protocols, each network of LPIPS
 once, and a reference's features are computed once for all methods and alignments.
@@ -9,22 +9,91 @@ from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
 
 from expocm_jax.errors import UserError
 from expocm_jax.evaluation import protocols
+from expocm_jax.evaluation.external_metrics import ColorVideoVdp, HdrVdp3
+from expocm_jax.evaluation.methods import Predictor
+from expocm_jax.evaluation.protocols import PEAK_NITS
 from expocm_jax.ops import metrics, regions, tone_curves
 from expocm_jax.ops.lpips import LEAST_SIDES, Lpips
 
 REGION_METRICS = ("psnr_mu", "ssim_mu", "pu21_psnr", "pu21_ssim", "delta_e_2000")
 LPIPS_METRICS = ("lpips_alex", "lpips_vgg")
 METRICS = REGION_METRICS + LPIPS_METRICS
+EXTERNAL = {"hdrvdp3": "--hdrvdp=FOLDER", "cvvdp": "--cvvdp"}  # of `external_metrics`
 
-BRIDGED = {"hdrvdp3": "--hdrvdp=FOLDER", "cvvdp": "--cvvdp"}  # of `perceptual`
-SSIM_METRICS = ("ssim_mu", "pu21_ssim")
-_LEAST_SIDES = dict.fromkeys(SSIM_METRICS, metrics.SSIM_WINDOW)  # pixels
+_LEAST_SIDES = dict.fromkeys(("ssim_mu", "pu21_ssim"), metrics.SSIM_WINDOW)  # pixels
 _LEAST_SIDES |= {f"lpips_{name}": side for name, side in LEAST_SIDES.items()}
 
-Scores = dict[str, jax.Array]  # "psnr_mu/clipped" and so on to [B]
+Scores = dict[str, dict[str, dict[str, float]]]  # method, protocol, "metric/region"
+
+
+class Comparison:
+  """Predicts and scores image by image.
+
+  Attributes:
+    methods: predictors by name, the untrained ones first.
+    protocols: names.
+    metrics: names.
+    external: metrics that other programs compute, by name.
+  """
+
+  def __init__(
+    self,
+    methods: Mapping[str, Predictor],
+    domain: ConfigDict,
+    *,
+    protocol_names: Sequence[str] | None = None,
+    metric_names: Sequence[str] | None = None,
+    hdrvdp: str | None = None,
+    cvvdp: bool = False,
+    pixels_per_degree: float | None = None,
+  ):
+    """`domain` is `config.domain`; the other arguments and errors are those of `evaluate.main`."""
+    self.methods = dict(methods)
+    self.protocols = list(protocol_names or protocols.PROTOCOLS)
+    own = list(metric_names or METRICS)
+    angle = {"pixels_per_degree": pixels_per_degree} if pixels_per_degree else {}
+    self.external = {"hdrvdp3": HdrVdp3(hdrvdp, **angle)} if hdrvdp else {}
+    self.external |= {"cvvdp": ColorVideoVdp(**angle)} if cvvdp else {}
+    self.metrics = [*own, *self.external]
+    self._score = make_scorer(
+      self.protocols,
+      headroom=domain.headroom,
+      mu=domain.mu,
+      metric_names=own,
+      external=self.external,
+    )
+
+  def __call__(
+    self, ldr: np.ndarray, hdr: np.ndarray, *, seed: int
+  ) -> tuple[dict[str, np.ndarray], Scores]:
+    """The results of all methods, and their scores.
+
+    Args:
+      ldr: [H, W, 3] float32 in [0, 1].
+      hdr: [H, W, 3] float32 relative radiance, the reference.
+      seed: of the noise.
+
+    Raises:
+      UserError: a result is not finite, or the image is too small for a metric.
+    """
+    results = {
+      name: _finite(method, method.predict(ldr, seed)) for name, method in self.methods.items()
+    }
+    batch = {name: result[None] for name, result in results.items()}
+    arrays = jax.device_get(self._score(batch, hdr[None], ldr[None]))
+    scores = {  # in the order that was asked for
+      name: {
+        protocol: {key: float(values[0]) for key, values in arrays[name][protocol].items()}
+        for protocol in self.protocols
+      }
+      for name in self.methods
+    }
+    return results, scores
 
 
 def least_side(metric_names: Sequence[str]) -> int:
@@ -36,13 +105,21 @@ def least_side(metric_names: Sequence[str]) -> int:
   return max(_LEAST_SIDES.get(name, 1) for name in metric_names)
 
 
+def _check_names(metric_names: Sequence[str]) -> None:
+  for name in metric_names:
+    if name in EXTERNAL:
+      raise UserError(f"metric {name!r}: of another program; add it with {EXTERNAL[name]}")
+    if name not in METRICS:
+      raise UserError(f"metric {name!r}: unknown; choose from {', '.join(METRICS)}")
+
+
 def make_scorer(
-  protocol_names: Sequence[str] = protocols.PROTOCOLS,
+  protocol_names: Sequence[str],
   *,
-  headroom: float = 16.0,
-  mu: float = 5000.0,
-  peak_nits: float = 1000.0,
-  metric_names: Sequence[str] = METRICS,
+  headroom: float,
+  mu: float,
+  metric_names: Sequence[str],
+  external: Mapping[str, HdrVdp3 | ColorVideoVdp],
 ) -> Callable:
   """The scorer of these protocols and metrics.
 
@@ -50,14 +127,13 @@ def make_scorer(
     protocol_names: of `protocols.PROTOCOLS`.
     headroom: the largest relative radiance of the network's domain.
     mu: constant of the mu-law.
-    peak_nits: what 1.0 of a normalised image is shown at, in cd/m^2 (for PU21).
     metric_names: of METRICS. Those of LPIPS load their networks here.
+    external: metrics of whole images, shown at `protocols.PEAK_NITS`, by name.
 
   Returns:
-    score(preds, ref_hdr, ldr, valid=None) -> {method: {protocol: {"metric/region": [B]}}}.
-    `preds` is {method: [B, H, W, 3]}; radiance is relative; `valid`, [B, H, W, 1] of 0 and 1,
-    marks the real pixels of padded images (not with LPIPS, which takes images whole). NaN where
-    an image has no such region. It compiles its parts by itself, once for each shape: do not jit.
+    score(preds, ref_hdr, ldr) -> {method: {protocol: {"metric/region": [B]}}}, NaN where an image
+    has no such region. `preds` is {method: [B, H, W, 3]}; radiance is relative. It compiles its
+    parts by itself, once for each shape: do not jit.
 
   Raises:
     UserError: unknown protocol or metric, or the package of LPIPS is missing. `score` raises it
@@ -66,24 +142,14 @@ def make_scorer(
   parsed = [protocols.parse(name) for name in protocol_names]
   _check_names(metric_names)
   networks = {n: Lpips.load(n.removeprefix("lpips_")) for n in LPIPS_METRICS if n in metric_names}
-  measure = functools.partial(
-    _measure,
-    names=tuple(name for name in REGION_METRICS if name in metric_names),
-    mu=mu,
-    peak_nits=peak_nits,
-  )
+  names = tuple(name for name in REGION_METRICS if name in metric_names)
 
   def score(
-    preds: Mapping[str, jax.Array],
-    ref_hdr: jax.Array,
-    ldr: jax.Array,
-    valid: jax.Array | None = None,
-  ) -> dict[str, dict[str, Scores]]:
-    if valid is not None and networks:
-      raise ValueError("LPIPS takes images whole: score padded ones without it")
+    preds: Mapping[str, jax.Array], ref_hdr: jax.Array, ldr: jax.Array
+  ) -> dict[str, dict[str, dict[str, jax.Array]]]:
     _check_size(ldr.shape[-3:-1], metric_names)
     aligned = functools.cache(
-      lambda method, alignment: _align(preds[method], ref_hdr, ldr, valid, alignment=alignment)
+      lambda method, alignment: _align(preds[method], ref_hdr, ldr, alignment=alignment)
     )
     results = {method: {} for method in preds}
     for base in dict.fromkeys(protocol.base for protocol in parsed):
@@ -91,65 +157,66 @@ def make_scorer(
       for protocol in (p for p in parsed if p.base == base):
         for method in preds:
           pred_hdr = aligned(method, protocol.alignment)
-          pair = _rescale(pred_hdr, ref_hdr, valid, base=base, headroom=headroom)
-          scores = measure(*pair, ldr, valid)
+          pred, ref = _rescale(pred_hdr, ref_hdr, base=base, headroom=headroom)
+          scores = _measure(pred, ref, ldr, names=names, mu=mu)
           for name, network in networks.items():
-            pred, ref = pair
             if name not in features:
               features[name] = _features(network, _display(ref, mu=mu))
             seen = _features(network, _display(pred, mu=mu))
             scores[f"{name}/all"] = _distance(network, seen, features[name])
+          for name, metric in external.items():
+            nits = (PEAK_NITS * np.asarray(image) for image in (pred, ref))
+            values = [metric.score(*pair) for pair in zip(*nits, strict=True)]
+            scores[f"{name}/all"] = np.array(values)
           results[method][protocol.name] = scores
     return results
 
   return score
 
 
-def _check_names(metric_names: Sequence[str]) -> None:
-  for name in metric_names:
-    if name in BRIDGED:
-      raise UserError(f"metric {name!r}: of another program; add it with {BRIDGED[name]}")
-    if name not in METRICS:
-      raise UserError(f"metric {name!r}: unknown; choose from {', '.join(METRICS)}")
-
-
 def _check_size(size: tuple[int, int], metric_names: Sequence[str]) -> None:
-  least = metrics.SSIM_WINDOW
-  if min(size) < least and set(SSIM_METRICS) & set(metric_names):
+  for name in metric_names:
+    if min(size) < (least := _LEAST_SIDES.get(name, 1)):
+      raise UserError(
+        f"{name}: an image of {size[0]} x {size[1]} pixels is too small; "
+        f"leave this metric out or use at least {least} x {least}"
+      )
+
+
+def _finite(method: Predictor, result: np.ndarray) -> np.ndarray:
+  """The result; a NaN would otherwise look like a region without pixels."""
+  if wrong := int(np.sum(~np.isfinite(result))):
     raise UserError(
-      f"ssim: an image of {size[0]} x {size[1]} pixels is too small; "
-      f"leave this metric out or use at least {least} x {least}"
+      f"{method.name}: {wrong} of {result.size} values of its result are not finite; use other "
+      "weights, or float32 as their config.model.dtype"
     )
+  return result
 
 
-@functools.partial(jax.jit, static_argnames="alignment")
-def _align(pred_hdr, ref_hdr, ldr, valid, *, alignment):
-  return protocols.align(pred_hdr, ref_hdr, ldr, alignment=alignment, valid=valid)
+_align = jax.jit(protocols.align, static_argnames="alignment")
+_rescale = jax.jit(protocols.rescale, static_argnames=("base", "headroom"))
+_features = jax.jit(Lpips.features)
+_distance = jax.jit(Lpips.distance)
 
 
-@functools.partial(jax.jit, static_argnames=("base", "headroom"))
-def _rescale(pred_hdr, ref_hdr, valid, *, base, headroom):
-  return protocols.rescale(pred_hdr, ref_hdr, base=base, headroom=headroom, valid=valid)
-
-
-@functools.partial(jax.jit, static_argnames=("names", "mu", "peak_nits"))
-def _measure(pred, ref, ldr, valid, *, names, mu, peak_nits) -> Scores:
-  """The metrics `names` of normalised images over every region."""
+@functools.partial(jax.jit, static_argnames=("names", "mu"))
+def _measure(
+  pred: jax.Array, ref: jax.Array, ldr: jax.Array, *, names: tuple[str, ...], mu: float
+) -> dict[str, jax.Array]:
+  """The metrics `names` of images on a protocol's scale, over every region."""
   masks = regions.exposure_regions(ldr)
-  weights = jnp.stack(list(masks.values()))
-  if valid is not None:
-    weights = weights * valid[None]
   encoded = [tone_curves.mu_law(image, mu=mu) for image in (pred, ref)]
   shown = [jnp.clip(image, 0.0, 1.0) for image in encoded]
-  nits = [peak_nits * image for image in (pred, ref)]
+  nits = [PEAK_NITS * image for image in (pred, ref)]
   functions = {
     "psnr_mu": lambda w: metrics.psnr(*encoded, peak=1.0, weights=w),
-    "ssim_mu": lambda w: metrics.ssim(*encoded, peak=1.0, weights=w, valid=valid),
+    "ssim_mu": lambda w: metrics.ssim(*encoded, peak=1.0, weights=w),
     "pu21_psnr": lambda w: metrics.pu21_psnr(*nits, weights=w),
-    "pu21_ssim": lambda w: metrics.pu21_ssim(*nits, weights=w, valid=valid),
+    "pu21_ssim": lambda w: metrics.pu21_ssim(*nits, weights=w),
     "delta_e_2000": lambda w: metrics.delta_e_2000_mean(*shown, weights=w),
   }
   # Mapped over the regions, the error maps, which know nothing of them, are computed once.
+  weights = jnp.stack(list(masks.values()))
   values = {name: jax.vmap(functions[name])(weights) for name in names}
   return {
     f"{name}/{region}": values[name][index] for name in names for index, region in enumerate(masks)
@@ -159,7 +226,3 @@ def _measure(pred, ref, ldr, valid, *, names, mu, peak_nits) -> Scores:
 @functools.partial(jax.jit, static_argnames="mu")
 def _display(image: jax.Array, *, mu: float) -> jax.Array:
   return jnp.clip(tone_curves.mu_law(image, mu=mu), 0.0, 1.0)
-
-
-_features = jax.jit(Lpips.features)
-_distance = jax.jit(Lpips.distance)

@@ -1,1 +1,1 @@
-"""Pure functions of images: colour, tone curves, metrics, regions."""
+"""Pure functions of images in jnp, which import no other room: begin with `color`."""

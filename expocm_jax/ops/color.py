@@ -19,15 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# BT.709 primaries (0.640, 0.330), (0.300, 0.600), (0.150, 0.060) and white (0.3127, 0.3290). Kept
-# unrounded, so that the rows sum to the white and neutral colours have no chroma.
-_RGB_TO_XYZ = (
-  (0.41239079926595934, 0.35758433938387800, 0.18048078840183430),
-  (0.21263900587151027, 0.71516867876775600, 0.07219231536073371),
-  (0.01933081871559182, 0.11919477979462598, 0.95053215224966070),
-)
-_WHITE_XYZ = tuple(sum(row) for row in _RGB_TO_XYZ)
+from expocm_jax.colorimetry import BT709_TO_XYZ, LUMA, XYZ_TO_BT709
 
+_WHITE_XYZ = BT709_TO_XYZ.sum(axis=1).tolist()
 _LAB_KNEE = 6.0 / 29.0
 _TINY = 1e-20  # squared length below which a vector counts as zero: its direction is noise
 
@@ -42,7 +36,8 @@ def luminance(rgb: jax.Array) -> jax.Array:
     [..., 1], in the unit and range of the input.
   """
   _check_color(rgb)
-  return 0.2126 * rgb[..., 0:1] + 0.7152 * rgb[..., 1:2] + 0.0722 * rgb[..., 2:3]
+  red, green, blue = LUMA
+  return red * rgb[..., 0:1] + green * rgb[..., 1:2] + blue * rgb[..., 2:3]
 
 
 def srgb_to_linear(rgb: jax.Array) -> jax.Array:
@@ -67,10 +62,12 @@ def linear_to_srgb(rgb: jax.Array) -> jax.Array:
 
 def linear_to_xyz(rgb: jax.Array) -> jax.Array:
   """Linear BT.709 [..., 3] to CIE XYZ [..., 3], Y = 1 for white."""
-  _check_color(rgb)
-  matrix = jnp.asarray(np.array(_RGB_TO_XYZ), rgb.dtype)
-  # TPUs, and GPUs with TF32, would otherwise multiply with 8 to 11 bits of mantissa.
-  return jnp.einsum("...c,xc->...x", rgb, matrix, precision=jax.lax.Precision.HIGHEST)
+  return _multiply(BT709_TO_XYZ, rgb)
+
+
+def xyz_to_linear(xyz: jax.Array) -> jax.Array:
+  """CIE XYZ [..., 3] to linear BT.709 [..., 3], negative outside its gamut."""
+  return _multiply(XYZ_TO_BT709, xyz)
 
 
 def xyz_to_lab(xyz: jax.Array) -> jax.Array:
@@ -140,6 +137,13 @@ def delta_e_2000(lab1: jax.Array, lab2: jax.Array) -> jax.Array:
 def _check_color(x: jax.Array) -> None:
   chex.assert_axis_dimension(x, -1, 3)
   chex.assert_type(x, float)
+
+
+def _multiply(matrix: np.ndarray, color: jax.Array) -> jax.Array:
+  _check_color(color)
+  matrix = jnp.asarray(matrix, color.dtype)
+  # TPUs, and GPUs with TF32, would otherwise multiply with 8 to 11 bits of mantissa.
+  return jnp.einsum("...c,xc->...x", color, matrix, precision=jax.lax.Precision.HIGHEST)
 
 
 def _lab_curve(t: jax.Array) -> jax.Array:

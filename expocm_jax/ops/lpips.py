@@ -75,11 +75,6 @@ class Lpips:
     params, linear = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), (params, linear))
     return cls(params, linear, name)
 
-  @property
-  def smallest(self) -> int:
-    """Least height and width of an image in pixels."""
-    return LEAST_SIDES[self.name]
-
   def features(self, display: jax.Array) -> list[jax.Array]:
     """Features of unit length, five layers of [B, h, w, C].
 
@@ -88,11 +83,11 @@ class Lpips:
     """
     chex.assert_shape(display, (None, None, None, 3))
     chex.assert_type(display, float)
-    height, width = display.shape[1:3]
-    if min(height, width) < self.smallest:
+    (height, width), least = display.shape[1:3], LEAST_SIDES[self.name]
+    if min(height, width) < least:
       raise UserError(
         f"lpips_{self.name}: an image of {height} x {width} pixels is too small; "
-        f"leave this metric out or use at least {self.smallest} x {self.smallest}"
+        f"leave this metric out or use at least {least} x {least}"
       )
     # The package relies on promotions that we forbid; and a metric wants full precision, which
     # GPUs and TPUs have to be asked for.
@@ -122,8 +117,8 @@ class Lpips:
 def _unit(features: jax.Array) -> jax.Array:
   """Each pixel's features / their length; zero, with zero gradient, where there are none."""
   square = jnp.sum(features**2, axis=-1, keepdims=True)
-  there = square > _TINY
-  return features * jnp.where(there, jax.lax.rsqrt(jnp.where(there, square, 1.0)), 0.0)
+  nonzero = square > _TINY
+  return features * jnp.where(nonzero, jax.lax.rsqrt(jnp.where(nonzero, square, 1.0)), 0.0)
 
 
 @functools.cache

@@ -1,14 +1,14 @@
 """Image metrics: one number per image, over any leading batch axes.
 
 Contract
-  Images are [..., H, W, 3], floating point; `weights`, where given, are [..., H, W, 1] in [0, 1]
-  and restrict a metric to a region: an exposure region, or the pixels of a padded image that are
-  real. Pixels of weight 0 may hold anything, NaN included (SSIM, which looks at neighbours, takes
-  `valid` for that). Results are [...], one per image.
-  An image whose weights sum to zero has no such region: its result is NaN, for the caller to
-  leave out of an average.
-Which scale the images are in is the business of `protocols`, except for `psnr_mu_headroom`. Scores
-of different protocols are not comparable: print the protocol, normaliser and peak with them.
+  `pred` and `ref` are [..., H, W, 3], floating point, in one unit. `weights`, [..., H, W, 1] in
+  [0, 1] or None for all pixels alike, restrict a metric to a region; pixels of weight 0 may hold
+  anything, NaN included, except for SSIM, which looks at neighbours.
+  Results are [...], one per image; NaN where the weights of an image sum to zero: it has no such
+  region, and the caller leaves it out of an average.
+Which scale the images are in is the business of `evaluation.protocols`, except for
+`psnr_mu_headroom`. Scores of different protocols are not comparable: print the protocol,
+normaliser and peak with them.
 """
 
 import chex
@@ -18,7 +18,9 @@ import numpy as np
 
 from expocm_jax.ops import color, tone_curves
 
-PU21_PEAK = 256.0  # code value of 100 cd/m^2: the gfxdisp/pu21 convention
+# Code value of 100 cd/m^2: the gfxdisp/pu21 convention. Dividing by the code of 1000 cd/m^2
+# instead, as some do, reads 4.30 dB higher.
+PU21_PEAK = 256.0
 SSIM_WINDOW = 11  # pixels
 _SSIM_SIGMA, _SSIM_K1, _SSIM_K2 = 1.5, 0.01, 0.03
 
@@ -26,17 +28,11 @@ _SSIM_SIGMA, _SSIM_K1, _SSIM_K2 = 1.5, 0.01, 0.03
 def psnr(
   pred: jax.Array, ref: jax.Array, *, peak: float, weights: jax.Array | None = None
 ) -> jax.Array:
-  """Peak signal-to-noise ratio over the pixels and channels of each image.
+  """Peak signal-to-noise ratio over pixels and channels, in dB.
 
-  Args:
-    pred: [..., H, W, 3].
-    ref: [..., H, W, 3], in the same unit.
-    peak: the value that counts as full signal, in that unit.
-    weights: [..., H, W, 1] in [0, 1], or None for all pixels alike.
-
-  Returns:
-    [...] in dB; infinite, or far above 100, for identical images (a compiler that fuses
-    operations may round the two sides differently); NaN where the weights sum to zero.
+  `peak` is the value that counts as full signal, in the unit of the images. The result is
+  infinite, or far above 100, for identical images (a compiler that fuses operations may round the
+  two sides differently).
   """
   _check_images(pred, ref)
   error = jnp.mean((pred - ref) ** 2, axis=-1, keepdims=True)
@@ -47,26 +43,15 @@ def psnr_mu_headroom(
   pred_hdr: jax.Array,
   ref_hdr: jax.Array,
   *,
-  headroom: float = 16.0,
-  mu: float = 5000.0,
+  headroom: float,
+  mu: float,
   weights: jax.Array | None = None,
 ) -> jax.Array:
-  """PSNR-mu in the `headroom` protocol: the domain that the network is trained in.
+  """PSNR-mu in the `headroom` protocol, in dB: the domain that the network is trained in.
 
-  Both images are divided by `headroom`, clipped to [0, 1] and mu-law encoded; the peak is 1. No
-  alignment of exposure.
-
-  Args:
-    pred_hdr: [..., H, W, 3] relative radiance (linear BT.709, 1.0 = the sensor's clip).
-    ref_hdr: [..., H, W, 3] relative radiance.
-    headroom: the largest relative radiance of the domain.
-    mu: constant of the mu-law.
-    weights: [..., H, W, 1] in [0, 1], or None for all pixels alike.
-
-  Returns:
-    [...] in dB, as `psnr`.
+  Both images, linear BT.709 relative radiance, are divided by `headroom`, the largest of the
+  domain, clipped to [0, 1] and mu-law encoded; the peak is 1. No alignment of exposure.
   """
-  _check_images(pred_hdr, ref_hdr)
   pred, ref = (
     tone_curves.mu_law(jnp.clip(x / headroom, 0.0, 1.0), mu=mu) for x in (pred_hdr, ref_hdr)
   )
@@ -76,78 +61,44 @@ def psnr_mu_headroom(
 def pu21_psnr(
   pred_nits: jax.Array, ref_nits: jax.Array, *, weights: jax.Array | None = None
 ) -> jax.Array:
-  """PSNR of PU21 code values of the RGB channels at a peak of 256.
+  """PSNR in dB of the PU21 code values (Mantiuk, Azimi, PCS 2021) of RGB at a peak of 256.
 
-  Source: Mantiuk, Azimi, "PU21", PCS 2021. Dividing by the code of 1000 cd/m^2 instead, as some
-  do, reads 4.30 dB higher.
-
-  Args:
-    pred_nits: [..., H, W, 3] absolute linear BT.709, in cd/m^2; [0.005, 10000] is kept.
-    ref_nits: [..., H, W, 3], likewise.
-    weights: [..., H, W, 1] in [0, 1], or None for all pixels alike.
-
-  Returns:
-    [...] in dB, as `psnr`.
+  Images are absolute linear BT.709 in cd/m^2, of which [0.005, 10000] is kept.
   """
   codes = (tone_curves.pu21_encode(x) for x in (pred_nits, ref_nits))
   return psnr(*codes, peak=PU21_PEAK, weights=weights)
 
 
 def pu21_ssim(
-  pred_nits: jax.Array,
-  ref_nits: jax.Array,
-  *,
-  weights: jax.Array | None = None,
-  valid: jax.Array | None = None,
+  pred_nits: jax.Array, ref_nits: jax.Array, *, weights: jax.Array | None = None
 ) -> jax.Array:
-  """SSIM of PU21 code values of the luminance with a range of 256; arguments as `pu21_psnr`.
-
-  Returns:
-    [...], as `ssim`.
-  """
+  """`ssim` of the PU21 code values of the luminance with a range of 256; images as `pu21_psnr`."""
   _check_images(pred_nits, ref_nits)
   codes = (tone_curves.pu21_encode(color.luminance(x)) for x in (pred_nits, ref_nits))
-  return ssim(*codes, peak=PU21_PEAK, weights=weights, valid=valid)
+  return ssim(*codes, peak=PU21_PEAK, weights=weights)
 
 
 def delta_e_2000_mean(
   pred_display: jax.Array, ref_display: jax.Array, *, weights: jax.Array | None = None
 ) -> jax.Array:
-  """Mean CIEDE2000 difference of two images read as sRGB under D65.
-
-  Args:
-    pred_display: [..., H, W, 3] display-referred, in [0, 1].
-    ref_display: [..., H, W, 3] display-referred, in [0, 1].
-    weights: [..., H, W, 1] in [0, 1], or None for all pixels alike.
-
-  Returns:
-    [...]; NaN where the weights sum to zero.
-  """
+  """Mean CIEDE2000 difference of two images in [0, 1], read as sRGB under D65."""
   _check_images(pred_display, ref_display)
   pred, ref = (color.srgb_to_lab(x) for x in (pred_display, ref_display))
   return _image_mean(color.delta_e_2000(pred, ref), weights)
 
 
 def ssim(
-  pred: jax.Array,
-  ref: jax.Array,
-  *,
-  peak: float,
-  weights: jax.Array | None = None,
-  valid: jax.Array | None = None,
+  pred: jax.Array, ref: jax.Array, *, peak: float, weights: jax.Array | None = None
 ) -> jax.Array:
   """Structural similarity with a Gaussian window of 11 x 11 pixels, averaged over channels.
 
   Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment", 2004: sigma 1.5, K1 0.01,
-  K2 0.03, population covariance, windows that lie wholly inside the image.
+  K2 0.03, population covariance, windows inside the image only.
 
   Args:
-    pred: [..., H, W, C], any number of channels.
-    ref: [..., H, W, C], in the same unit.
-    peak: the range of the values, in that unit.
-    weights: [..., H, W, 1] in [0, 1]: how much the window centred there counts; None = all alike.
-    valid: [..., H, W, 1] of 0 and 1: windows that touch a 0 do not count, and those pixels may
-      hold anything. For padded images; None = all are real.
+    pred, ref: [..., H, W, C], any number of channels.
+    peak: the range of the values, in the unit of the images.
+    weights: how much the window centred at a pixel counts.
 
   Returns:
     [...], 1 for identical images; NaN where the weights of all windows sum to zero.
@@ -162,15 +113,10 @@ def ssim(
     raise ValueError(
       f"SSIM needs at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels: {height} x {width}"
     )
-  if valid is not None:
-    pred, ref = jnp.where(valid > 0, pred, 0.0), jnp.where(valid > 0, ref, 0.0)
   values = jnp.mean(_ssim_map(pred, ref, peak), axis=-1, keepdims=True)
-  margin = SSIM_WINDOW // 2
   if weights is not None:
+    margin = SSIM_WINDOW // 2
     weights = weights[..., margin:-margin, margin:-margin, :]
-  if valid is not None:
-    whole = 1.0 - jnp.sign(_slide(1.0 - valid, np.ones(SSIM_WINDOW)))
-    weights = whole if weights is None else weights * whole
   return _image_mean(values, weights)
 
 
@@ -181,7 +127,7 @@ def _ssim_map(pred: jax.Array, ref: jax.Array, peak: float) -> jax.Array:
   # Variances are differences of squares: near zero they keep their digits in float32.
   shift = jnp.mean(ref, axis=(-3, -2), keepdims=True)
   x, y = pred - shift, ref - shift
-  moments = _slide(jnp.stack([x, y, x * x, y * y, x * y]), taps / taps.sum())
+  moments = _filter(jnp.stack([x, y, x * x, y * y, x * y]), taps / taps.sum())
   mean_x, mean_y, xx, yy, xy = moments
   structure = 2.0 * (xy - mean_x * mean_y) + (_SSIM_K2 * peak) ** 2
   contrast = (xx - mean_x**2) + (yy - mean_y**2) + (_SSIM_K2 * peak) ** 2
@@ -189,7 +135,7 @@ def _ssim_map(pred: jax.Array, ref: jax.Array, peak: float) -> jax.Array:
   return (2.0 * mean_x * mean_y + c1) * structure / ((mean_x**2 + mean_y**2 + c1) * contrast)
 
 
-def _slide(images: jax.Array, taps: np.ndarray) -> jax.Array:
+def _filter(images: jax.Array, taps: np.ndarray) -> jax.Array:
   """Filters along height and width; only where all taps are inside: [..., H - 10, W - 10, C].
 
   Sums of shifted images rather than a convolution: full float32 on every device.

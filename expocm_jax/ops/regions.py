@@ -2,15 +2,16 @@
 
 Contract
   The thresholds are absolute and belong to 8-bit files: a region depends neither on the method that
-  is measured nor on the other pixels, unlike the soft masks of the trajectories (`masks`).
+  is measured nor on the other pixels, unlike the soft masks of the trajectories (`method.masks`).
 """
 
 import chex
 import jax
 import jax.numpy as jnp
 
-CLIPPED = 253.5 / 255.0  # the largest channel of an 8-bit LDR is 254 or 255
-DARK = 25.5 / 255.0  # it is 25 or less
+from expocm_jax.colorimetry import CLIPPED
+
+DARK = 25.5 / 255.0  # the largest channel of an 8-bit LDR is 25 or less
 REGIONS = ("all", "clipped", "dark", "well_exposed")
 
 

@@ -124,6 +124,11 @@ def test_xyz_and_lab_match_colour():
   )
 
 
+def test_xyz_comes_back():
+  back = color.xyz_to_linear(color.linear_to_xyz(np.eye(3, dtype=np.float32)))
+  np.testing.assert_allclose(back, np.eye(3), atol=1e-6)
+
+
 def test_neutral_colours_have_no_chroma_and_white_has_lightness_100():
   grey = np.repeat(np.float32([[0.0], [1e-4], [0.18], [1.0], [16.0]]), 3, axis=1)
   lab = linear_to_lab(grey)

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from expocm_jax.ops import regions
-from input_pipeline import image_statistics
 
 
 def test_thresholds_between_the_levels_of_eight_bits():
@@ -36,10 +35,6 @@ def test_the_three_regions_share_out_all_pixels_of_a_batch():
   np.testing.assert_array_equal(
     masks["clipped"] + masks["dark"] + masks["well_exposed"], masks["all"]
   )
-
-
-def test_the_inspection_of_data_calls_the_same_pixels_clipped():
-  assert image_statistics.CLIPPED == regions.CLIPPED
 
 
 def test_wrong_arrays_are_refused():
