@@ -11,16 +11,15 @@ import pathlib
 import shutil
 from typing import Any
 
-import absl.logging
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from flax import traverse_util
 from ml_collections import ConfigDict
 
-from expocm_jax.checkpoints import saved_config
+from expocm_jax.checkpoints.weights import config_from_json
 from expocm_jax.errors import UserError, first_line
 from expocm_jax.method.expocm import Method
-from expocm_jax.training.state import TrainState
 
 # What may differ between a checkpoint and the run that continues it: nothing of it changes what
 # is learnt, if `data.root` is where the same data lie now. The number of steps may not differ:
@@ -43,7 +42,7 @@ class Checkpoints:
 
   def __init__(self, folder: str | os.PathLike, *, keep: int):
     # Orbax warns of saves that follow quickly, and logs every error that it raises as well.
-    absl.logging.set_verbosity(absl.logging.FATAL)
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     self.folder = pathlib.Path(folder).absolute()
     policies = ocp.checkpoint_managers
@@ -68,13 +67,13 @@ class Checkpoints:
     return self._manager.latest_step()
 
   def save(
-    self, step: int, state: TrainState, data: dict, config: ConfigDict, *, score: float | None
+    self, step: int, state: Any, data: dict, config: ConfigDict, *, score: float | None
   ) -> None:
     """Starts to write a checkpoint; a step that is there already is left alone.
 
     Args:
       step: steps done.
-      state: the training state; it may be donated as soon as this returns.
+      state: the training state, a pytree of arrays; it may be donated as soon as this returns.
       data: position of the training data, what `json.dumps` takes, the same on every process.
       config: the run's configuration.
       score: the validation's, the higher the better; None when there was none at this step.
@@ -93,7 +92,7 @@ class Checkpoints:
     except (OSError, ValueError, RuntimeError) as error:
       raise _cannot_write(self.folder, error) from error
 
-  def restore(self, step: int, like: TrainState, config: ConfigDict) -> tuple[TrainState, dict]:
+  def restore(self, step: int, like: Any, config: ConfigDict) -> tuple[Any, dict]:
     """The state and the data position of a checkpoint.
 
     Args:
@@ -146,7 +145,7 @@ def load_for_inference(path: str | os.PathLike) -> tuple[ConfigDict, dict]:
   """
   folder = _find(pathlib.Path(path).expanduser().absolute())
   saved = _read(folder, config=ocp.args.JsonRestore()).config
-  config = saved_config.from_json(saved)
+  config = config_from_json(saved)
   try:
     like = jax.eval_shape(Method.from_config(config).init_params, jax.random.key(0))
   except (AttributeError, KeyError, TypeError, ValueError, UserError) as error:
@@ -216,7 +215,9 @@ def _read(folder: pathlib.Path, **items: ocp.args.CheckpointArgs) -> Any:
 
 def _check_same(folder: pathlib.Path, saved: dict, config: ConfigDict) -> None:
   """Raises UserError when a field that matters differs."""
-  then, now = _flatten(saved), _flatten(json.loads(config.to_json()))
+  then, now = (
+    traverse_util.flatten_dict(tree, sep=".") for tree in (saved, json.loads(config.to_json()))
+  )
   different = [
     name for name in sorted(then.keys() | now.keys())
     if name not in HARMLESS_FIELDS and then.get(name, "absent") != now.get(name, "absent")
@@ -228,14 +229,6 @@ def _check_same(folder: pathlib.Path, saved: dict, config: ConfigDict) -> None:
       f"{folder}: written with config.{name}={then.get(name, 'absent')}, this run has "
       f"{now.get(name, 'absent')}{more}; use the same config, or another --workdir"
     )
-
-
-def _flatten(tree: dict, prefix: str = "") -> dict[str, Any]:
-  flat = {}
-  for name, value in tree.items():
-    nested = isinstance(value, dict)
-    flat |= _flatten(value, f"{prefix}{name}.") if nested else {prefix + name: value}
-  return flat
 
 
 def _check_room(folder: pathlib.Path, size: int) -> None:

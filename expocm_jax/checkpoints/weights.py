@@ -16,35 +16,16 @@ import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
+from flax import traverse_util
 from ml_collections import ConfigDict
 
 import expocm_jax
-from expocm_jax.checkpoints import saved_config
 from expocm_jax.errors import UserError, first_line
 from expocm_jax.image_io import atomic_path
 from expocm_jax.method.expocm import Method
 
 SUFFIX = ".safetensors"
 FORMAT = "expocm_jax weights 1"
-FOLDER = pathlib.Path(__file__).with_name("shipped")
-
-
-def find_weights(name_or_path: str | os.PathLike) -> pathlib.Path:
-  """The path of a weights file or checkpoint folder, or of the shipped set of that name.
-
-  A path that exists comes first. Raises UserError when nothing fits, naming what is shipped.
-  """
-  path = pathlib.Path(name_or_path).expanduser()
-  shipped = FOLDER / f"{name_or_path}{SUFFIX}"
-  if path.exists():
-    return path
-  if path.name == str(name_or_path) and shipped.is_file():
-    return shipped
-  names = ", ".join(sorted(file.stem for file in FOLDER.glob(f"*{SUFFIX}"))) or "none"
-  raise UserError(
-    f"{name_or_path}: no such weights file, run folder or shipped set; "
-    f"give a path, or one of the shipped names ({names})"
-  )
 
 
 def save_weights(
@@ -56,7 +37,7 @@ def save_weights(
   be written.
   """
   path = pathlib.Path(path)
-  tensors = {name: np.asarray(leaf, np.float32) for name, leaf in _flatten(params)}
+  tensors = _flatten(jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), params))
   metadata = {
     "format": FORMAT,
     "version": expocm_jax.__version__,
@@ -88,7 +69,7 @@ def load_weights(path: str | os.PathLike) -> tuple[ConfigDict, Any, dict[str, An
       "the file is damaged, fetch or export it again"
     )
   try:
-    config = saved_config.from_json(json.loads(metadata["config"]))
+    config = config_from_json(json.loads(metadata["config"]))
     info = json.loads(metadata["info"])
     expected = jax.eval_shape(Method.from_config(config).init_params, jax.random.key(0))
   except (KeyError, AttributeError, TypeError, ValueError, UserError) as error:
@@ -116,16 +97,17 @@ def _read(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 def _fit(path: Any, tensors: dict[str, np.ndarray], expected: Any) -> Any:
   """The tensors in the structure of `expected`, every name and shape accounted for."""
-  named = _flatten(expected)
-  missing = [name for name, _ in named if name not in tensors]
-  extra = sorted(set(tensors) - {name for name, _ in named})
+  expected = _flatten(expected)
+  missing, extra = (
+    sorted(a.keys() - b.keys()) for a, b in ((expected, tensors), (tensors, expected))
+  )
   if missing or extra:
     which, name = ("lacks", missing[0]) if missing else ("has an unknown", extra[0])
     raise UserError(
       f"{path}: {which} tensor {name!r}; "
       "they belong to another version of the network, export them again"
     )
-  for name, leaf in named:
+  for name, leaf in expected.items():
     tensor = tensors[name]
     if tensor.shape != leaf.shape or tensor.dtype != np.float32:
       raise UserError(
@@ -138,18 +120,17 @@ def _fit(path: Any, tensors: dict[str, np.ndarray], expected: Any) -> Any:
         f"{path}: tensor {name!r} holds NaN or infinity; "
         "the training failed, use an earlier checkpoint"
       )
-  return jax.tree.unflatten(jax.tree.structure(expected), [tensors[name] for name, _ in named])
+  return traverse_util.unflatten_dict(tensors, sep="/")
 
 
-def _flatten(params: Any) -> list[tuple[str, Any]]:
-  """Leaves in order, each with its path as "a/b/c"."""
-  leaves, _ = jax.tree_util.tree_flatten_with_path(params)
-  return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves]
+def _flatten(params: dict) -> dict[str, Any]:
+  """Leaves by their path, "a/b/c"."""
+  return traverse_util.flatten_dict(params, sep="/")
 
 
 def digest(params: Any) -> str:
   """The SHA-256 that identifies parameters: that of a weights file with them."""
-  return _digest({name: np.asarray(leaf, np.float32) for name, leaf in _flatten(params)})
+  return _digest(_flatten(jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), params)))
 
 
 def _digest(tensors: dict[str, np.ndarray]) -> str:
@@ -160,3 +141,14 @@ def _digest(tensors: dict[str, np.ndarray]) -> str:
     sha.update(f"{name}{tensor.dtype}{tensor.shape}".encode())
     sha.update(tensor.tobytes())
   return sha.hexdigest()
+
+
+def config_from_json(saved: Any) -> ConfigDict:
+  """A locked configuration from what `json.loads` gave; JSON lists become the tuples they were."""
+
+  def with_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+      return {key: with_tuples(item) for key, item in value.items()}
+    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
+
+  return ConfigDict(with_tuples(saved)).lock()

@@ -265,9 +265,11 @@ def initial_params(config: ConfigDict, method: Method) -> dict:
   wanted = jax.eval_shape(method.init_params, jax.random.key(0))
   shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (params, wanted)]
   if shapes[0] != shapes[1]:
-    network = Method.from_config(saved).network  # has the fields that older weights lack
-    theirs = {name: getattr(network, name) for name in model if name != "dtype"}
-    other = [f"config.model.{name}={x}" for name, x in theirs.items() if x != model[name]]
+    other = [
+      f"config.model.{name}={x}"
+      for name, x in saved.model.items()
+      if name != "dtype" and x != model[name]
+    ]
     raise UserError(
       f"config.train.init_from={weights}: of another network; set {', '.join(other)} or give other "
       "weights"

@@ -136,16 +136,6 @@ def test_text_that_does_not_fit(saved, tmp_path, text, problem):
   assert "\n" not in str(caught.value)
 
 
-def test_find_weights(saved, tmp_path, monkeypatch):
-  monkeypatch.setattr(weights, "FOLDER", saved[0].parent)
-  assert weights.find_weights("w") == saved[0]
-  assert weights.find_weights(saved[0]) == saved[0]
-  assert weights.find_weights(tmp_path) == tmp_path
-  for name in ("v", "../w", tmp_path / "w"):
-    with pytest.raises(UserError, match=r"shipped names \(w\)"):
-      weights.find_weights(name)
-
-
 def test_unwritable_place(saved):
   with pytest.raises(UserError, match="file, not a folder"):
     weights.save_weights(saved[0] / "below" / "w.safetensors", {"a": jnp.zeros(1)}, saved[2])
