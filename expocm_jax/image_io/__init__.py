@@ -9,12 +9,11 @@ raised as `UserError` in one line. Everything is written under a temporary name 
 The codecs are imported when first needed.
 """
 
-from expocm_jax.image_io.atomic import atomic_path
-from expocm_jax.image_io.folder import output_folder
-from expocm_jax.image_io.hdr import HDR_SUFFIXES, read_hdr, write_hdr
-from expocm_jax.image_io.inputs import MAX_PIXELS, list_images
-from expocm_jax.image_io.ldr import LDR_SUFFIXES, read_ldr
-from expocm_jax.image_io.png import write_png
+from expocm_jax.image_io.atomic_write import atomic_path, output_folder
+from expocm_jax.image_io.hdr import read_hdr, write_hdr
+from expocm_jax.image_io.input_files import HDR_SUFFIXES, LDR_SUFFIXES, MAX_PIXELS, list_images
+from expocm_jax.image_io.jpeg_png_webp import write_png
+from expocm_jax.image_io.ldr import read_ldr
 
 __all__ = [
   "HDR_SUFFIXES",

@@ -1,24 +1,15 @@
 """OpenEXR in and out."""
 
 import os
-from typing import NamedTuple
 
 import numpy as np
 
+from expocm_jax.colorimetry import BT709, convert, rgb_to_xyz, to_bt709
 from expocm_jax.errors import UserError
-from expocm_jax.image_io.atomic import atomic_path
-from expocm_jax.image_io.inputs import check_size, decoding
-from expocm_jax.image_io.primaries import BT709, convert, rgb_to_xyz, to_bt709
-from expocm_jax.image_io.quiet import quiet_codec
+from expocm_jax.image_io.atomic_write import atomic_path
+from expocm_jax.image_io.input_files import check_size, decoding
 
 _HALF_MAX = 65504.0
-
-
-class _Layer(NamedTuple):
-  """Where the picture is: the part, and its channels' full names."""
-
-  part: int
-  names: tuple[str, ...]  # R, G, B; or Y, RY, BY; or Y
 
 
 def read_exr(path: str | os.PathLike) -> np.ndarray:
@@ -29,7 +20,7 @@ def read_exr(path: str | os.PathLike) -> np.ndarray:
   part's alphabetically first (left before right). Alpha is dropped, the colours stay
   premultiplied. `chromaticities` other than BT.709 are converted.
   """
-  with quiet_codec(), decoding(path, "OpenEXR file"):
+  with decoding(path, "OpenEXR file", quiet=True):
     import OpenEXR
 
     headers = [part.header for part in OpenEXR.File(str(path), header_only=True).parts]
@@ -38,23 +29,24 @@ def read_exr(path: str | os.PathLike) -> np.ndarray:
       check_size(path, *(int(n) for n in high - low + 1))
       if header["type"] in (OpenEXR.deepscanline, OpenEXR.deeptile):
         raise UserError(f"{path}: deep OpenEXR; flatten it to a plain RGB image")
-    layer = _find_layer(path, headers)
+    part, names = _find_layer(path, headers)
     # A part that cannot be decoded is left out by the module, hence the explicit lookup.
-    channels = OpenEXR.File(str(path), separate_channels=True).channels(layer.part)
-    planes = [channels[name].pixels for name in layer.names]
-  chromaticities = headers[layer.part].get("chromaticities", BT709)
+    channels = OpenEXR.File(str(path), separate_channels=True).channels(part)
+    planes = [channels[name].pixels for name in names]
+  chromaticities = headers[part].get("chromaticities", BT709)
   try:
     matrix, weights = to_bt709(chromaticities), rgb_to_xyz(chromaticities)[1]
   except ValueError as error:
     raise UserError(f"{path}: {error}; remove or correct the attribute") from error
   if len(planes) == 1:
     return np.repeat(planes[0].astype(np.float32)[..., None], 3, axis=-1)
-  is_rgb = layer.names[0].upper().endswith("R")
-  rgb = _joined(planes) if is_rgb else _from_luminance_chroma(planes, weights)
-  return convert(rgb, matrix)
+  if names[0].upper().endswith("Y"):
+    planes = _from_luminance_chroma(planes, weights)
+  return convert(np.stack(planes, axis=-1, dtype=np.float32), matrix)
 
 
-def _find_layer(path, headers: list[dict]) -> _Layer:
+def _find_layer(path, headers: list[dict]) -> tuple[int, list[str]]:
+  """Index of the part, and full names of its channels R, G, B; or Y, RY, BY; or Y."""
   parts = [
     {channel.name.upper(): channel.name for channel in header["channels"]} for header in headers
   ]
@@ -68,27 +60,19 @@ def _find_layer(path, headers: list[dict]) -> _Layer:
           found.append((prefix != "", index, prefix))
     if found:
       _, index, prefix = min(found)
-      return _Layer(index, tuple(parts[index][prefix + letter] for letter in wanted))
+      return index, [parts[index][prefix + letter] for letter in wanted]
   names = sorted({name for part in parts for name in part.values()})
   raise UserError(
     f"{path}: no R, G, B or Y among its channels ({', '.join(names[:8])}); export the colour layer"
   )
 
 
-def _joined(planes: list[np.ndarray]) -> np.ndarray:
-  """Three [H, W] of any number type -> [H, W, 3] float32."""
-  out = np.empty((*planes[0].shape, 3), np.float32)
-  for index, plane in enumerate(planes):
-    out[..., index] = plane
-  return out
-
-
-def _from_luminance_chroma(planes: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-  """Y [H, W], RY = (R - Y)/Y, BY = (B - Y)/Y (half size or full) -> [H, W, 3]."""
+def _from_luminance_chroma(planes: list[np.ndarray], weights: np.ndarray) -> list[np.ndarray]:
+  """Y [H, W], RY = (R - Y)/Y, BY = (B - Y)/Y (half size or full) -> R, G, B [H, W]."""
   luminance, *chroma = (plane.astype(np.float32) for plane in planes)
   red, blue = ((_enlarge(plane, luminance.shape) + 1) * luminance for plane in chroma)
   green = (luminance - weights[0] * red - weights[2] * blue) / weights[1]
-  return _joined([red, green, blue])
+  return [red, green, blue]
 
 
 def _enlarge(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -8,13 +8,9 @@ import numpy as np
 
 from expocm_jax.errors import UserError
 from expocm_jax.image_io.exr import read_exr, write_exr
-from expocm_jax.image_io.inputs import check_size, decoding, open_input
-from expocm_jax.image_io.orientation import upright
+from expocm_jax.image_io.input_files import HDR_SUFFIXES, check_size, decoding, open_input
 from expocm_jax.image_io.radiance import read_radiance, write_radiance
-from expocm_jax.image_io.tiff import read_deep_page
-
-# What a folder of HDR images is searched for, and what is written.
-HDR_SUFFIXES = (".exr", ".hdr")
+from expocm_jax.image_io.tiff import TIFF_MAGIC, read_deep_page
 
 _SCALE = {
   "comments": "linear BT.709 D65, 1.0 = the white of the input photo",
@@ -47,7 +43,7 @@ def read_hdr(path: str | os.PathLike) -> np.ndarray:
       pixels = read_radiance(path, file)
     elif head.startswith(b"\x93NUMPY"):
       pixels = _read_npy(path)
-    elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    elif head.startswith(TIFF_MAGIC):
       pixels = _read_tiff(path, file)
     elif head.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM")):
       raise UserError(f"{path}: an ordinary picture, it holds no radiance; {_REMEDY}")
@@ -73,7 +69,7 @@ def _read_tiff(path: str | os.PathLike, file: BinaryIO) -> np.ndarray:
   page = read_deep_page(path, file)
   if page is None or page.samples.dtype.kind != "f":
     raise UserError(f"{path}: TIFF of integers, it holds no radiance; {_REMEDY}")
-  return upright(_three(page.samples), page.orientation)
+  return _three(page.samples)
 
 
 def _three(array: np.ndarray) -> np.ndarray:

@@ -8,19 +8,10 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
   Any other value means nothing and leaves the picture as it is.
   """
-  match orientation:
-    case 2:
-      return pixels[:, ::-1]
-    case 3:
-      return pixels[::-1, ::-1]
-    case 4:
-      return pixels[::-1]
-    case 5:
-      return pixels.swapaxes(0, 1)
-    case 6:
-      return pixels.swapaxes(0, 1)[:, ::-1]
-    case 7:
-      return pixels.swapaxes(0, 1)[::-1, ::-1]
-    case 8:
-      return pixels.swapaxes(0, 1)[::-1]
+  if orientation in (5, 6, 7, 8):
+    pixels = pixels.swapaxes(0, 1)
+  if orientation in (3, 4, 7, 8):
+    pixels = pixels[::-1]
+  if orientation in (2, 3, 6, 7):
+    pixels = pixels[:, ::-1]
   return pixels

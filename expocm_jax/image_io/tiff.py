@@ -6,19 +6,20 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from expocm_jax.errors import UserError
-from expocm_jax.image_io.inputs import check_size, decoding
-from expocm_jax.image_io.quiet import quiet_codec
+from expocm_jax.image_io.input_files import check_size, decoding
+from expocm_jax.image_io.orientation import upright
+
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and big, both byte orders
 
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
 _SEPARATE_PLANES = 2
 
 
 class DeepPage(NamedTuple):
-  """The first page of a TIFF: samples as stored, alpha and other extras dropped."""
+  """The first page of a TIFF, upright; alpha and other extras dropped."""
 
-  samples: np.ndarray  # [H, W, 1 or 3], unsigned integers or floats
+  samples: np.ndarray  # [H, W, 1 or 3], unsigned integers or floats, as stored
   white: float  # the sample that means 1.0
-  orientation: int  # EXIF tag 274
   profile: bytes | None  # ICC
 
 
@@ -27,7 +28,7 @@ def read_deep_page(path: str | os.PathLike, file: BinaryIO) -> DeepPage | None:
   import tifffile
 
   file.seek(0)
-  with quiet_codec(), decoding(path, "TIFF"), tifffile.TiffFile(file) as tiff:
+  with decoding(path, "TIFF", quiet=True), tifffile.TiffFile(file) as tiff:
     page = tiff.pages[0]
     check_size(path, page.imagewidth, page.imagelength)
     bits = page.bitspersample
@@ -41,18 +42,15 @@ def read_deep_page(path: str | os.PathLike, file: BinaryIO) -> DeepPage | None:
       raise UserError(
         f"{path}: {bits}-bit TIFF in colour space {page.photometric.name}; export it as RGB"
       )
-    samples = page.asarray().reshape(_shape(page))
+    size, count = (page.imagelength, page.imagewidth), page.samplesperpixel
+    separate = page.planarconfig == _SEPARATE_PLANES
+    samples = page.asarray().reshape((count, *size) if separate else (*size, count))
     orientation = page.tags.valueof(274, default=1)
     profile = page.iccprofile
-  if page.planarconfig == _SEPARATE_PLANES:
+  if separate:
     samples = np.moveaxis(samples, 0, -1)
   samples = samples[..., : 3 if samples.shape[-1] >= 3 else 1]
   white = float(2**bits - 1) if samples.dtype.kind == "u" else 1.0
   if page.photometric == _MINISWHITE:
     samples = np.float32(white) - samples.astype(np.float32)
-  return DeepPage(samples, white, orientation, profile)
-
-
-def _shape(page) -> tuple[int, int, int]:
-  size, count = (page.imagelength, page.imagewidth), page.samplesperpixel
-  return (count, *size) if page.planarconfig == _SEPARATE_PLANES else (*size, count)
+  return DeepPage(upright(samples, orientation), white, profile)

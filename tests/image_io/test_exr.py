@@ -6,7 +6,7 @@ import OpenEXR
 import pytest
 
 from expocm_jax.errors import UserError
-from expocm_jax.image_io import exr, inputs, read_hdr, write_hdr
+from expocm_jax.image_io import exr, input_files, read_hdr, write_hdr
 
 RGB = (np.random.default_rng(0).random((20, 34, 3)) ** 4 * 100).astype(np.float16)
 R, G, B = (np.ascontiguousarray(RGB[..., i]) for i in range(3))
@@ -159,7 +159,7 @@ def test_truncated_and_corrupt_files(compression, tmp_path):
 
 def test_size_is_refused_before_decoding(tmp_path, monkeypatch):
   path = store(tmp_path / "a.exr", {"RGB": RGB})
-  monkeypatch.setattr(inputs, "MAX_PIXELS", 600)
-  monkeypatch.setattr(exr, "_joined", None)
+  monkeypatch.setattr(input_files, "MAX_PIXELS", 600)
+  monkeypatch.setattr(exr, "_find_layer", None)
   with pytest.raises(UserError, match="34x20 = 0 megapixels"):
     read_hdr(path)

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files appear complete or not at all."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from expocm_jax.errors import UserError
-from expocm_jax.image_io import atomic_path, write_hdr, write_png
+from expocm_jax.image_io import atomic_path, output_folder, write_hdr, write_png
 
 
 def test_the_target_appears_only_when_the_block_ends(tmp_path):
@@ -106,3 +106,16 @@ def test_links_are_followed_and_long_names_fit(tmp_path):
   assert (tmp_path / longest).exists()
   with pytest.raises(UserError, match="too long"), atomic_path(tmp_path / ("n" + longest)) as temp:
     temp.write_text("x")
+
+
+def test_an_output_folder_is_made_and_may_not_be_a_file(tmp_path):
+  folder = output_folder(tmp_path / "a" / "b")
+  assert folder == tmp_path / "a" / "b" and os.listdir(folder) == []
+  (tmp_path / "file").touch()
+  for name, match in (
+    ("file", "names a file; give a folder"),
+    ("out.EXR", "names a file; give a folder"),
+    ("file/below", "cannot be written .*; choose another folder"),
+  ):
+    with pytest.raises(UserError, match=match):
+      output_folder(tmp_path / name)

@@ -1,14 +1,16 @@
-"""Files that appear whole or not at all."""
+"""Files that appear complete or not at all, and the folders they go to."""
 
 import contextlib
 import errno
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from expocm_jax.errors import UserError
+from expocm_jax.image_io.input_files import HDR_SUFFIXES
 
 _PROBLEMS = {
   errno.ENOSPC: "no space left on the disk; free some space or choose another folder",
@@ -57,3 +59,21 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
   finally:
     with contextlib.suppress(OSError):
       temp.unlink()
+
+
+def output_folder(output: str | os.PathLike) -> Path:
+  """The folder, made if need be and tried with a file that is removed at once.
+
+  Raises UserError when it names a file or cannot be written.
+  """
+  folder = Path(output)
+  if folder.suffix.lower() in HDR_SUFFIXES or folder.is_file():
+    raise UserError(f"{folder}: names a file; give a folder")
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+      return folder
+  except OSError as error:
+    raise UserError(
+      f"{folder}: cannot be written ({error.strerror or error}); choose another folder or make room"
+    ) from error
