@@ -1,6 +1,6 @@
 """Bridges to two metrics of perceived quality that others maintain: HDR-VDP-3, ColorVideoVDP.
 
-Neither is part of this project; docs/perceptual_metrics.md tells how to get them. Both compare
+Neither is part of this project; docs/evaluation.md tells how to get them. Both compare
 light, so images are given in absolute units: [H, W, 3] linear BT.709 in cd/m2 (nits), as they would
 leave a display. Scores end at 10, the score of a pair that looks the same.
 """
