@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 
-_RELATIVE_COLORIMETRIC = 1
-_BLACK_POINT_COMPENSATION = 0x2000
+# lcms2's numbers of: relative colorimetric, black-point compensation.
+_OPTIONS = {"outcolorspace": "rgb", "intent": 1, "flags": 0x2000}
 _BLOCK = 1 << 20  # pixels at a time: bounds the copies
 
 
@@ -40,15 +40,7 @@ def _apply(pixels: np.ndarray, profile: bytes, space: str) -> np.ndarray:
 
   def transform(block):
     block = np.ascontiguousarray(block if space == "rgb" else block[..., 0])
-    out = imagecodecs.cms_transform(
-      block,
-      profile,
-      srgb,
-      colorspace=space,
-      outcolorspace="rgb",
-      intent=_RELATIVE_COLORIMETRIC,
-      flags=_BLACK_POINT_COMPENSATION,
-    )
+    out = imagecodecs.cms_transform(block, profile, srgb, colorspace=space, **_OPTIONS)
     return np.clip(out, 0, 1)
 
   probe = _probe(pixels.shape[-1])

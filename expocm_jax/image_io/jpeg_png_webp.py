@@ -1,5 +1,6 @@
 """JPEG, PNG, WebP and 8-bit TIFF in, by Pillow (16-bit PNG by imagecodecs); PNG out."""
 
+import contextlib
 import os
 from typing import BinaryIO
 
@@ -45,19 +46,14 @@ def decode_picture(
     # Only libtiff complains here too; the lock would slow down threads that read JPEG.
     with decoding(path, kind, quiet=kind == "TIFF"):
       image.load()
-  # Asked after loading: Pillow itself turns a TIFF, and then clears the tag.
-  orientation = _orientation(path, image, kind)
+  orientation = 1
+  # A photo with broken EXIF data is shown as stored: its pixels are sound. Asked after loading:
+  # Pillow itself turns a TIFF, and then clears the tag.
+  with contextlib.suppress(UserError), decoding(path, kind, quiet=True):
+    orientation = image.getexif().get(274, orientation)
   if not deep:
     pixels, profile = _pixels(path, image, profile)
   return upright(pixels, orientation), profile
-
-
-def _orientation(path, image, kind: str) -> int:
-  try:
-    with decoding(path, kind, quiet=True):
-      return image.getexif().get(274, 1)
-  except UserError:  # The pixels are sound: a photo with broken EXIF data is shown as stored.
-    return 1
 
 
 def _deep_png(path, file: BinaryIO) -> np.ndarray:

@@ -93,7 +93,9 @@ def _decode(data: bytes, lines: int, width: int) -> np.ndarray:
   pixels = np.empty((lines, width, 3), np.float32)
   try:
     imagecodecs.rgbe_decode(data, header=False, rle=True, out=pixels)
-  except ValueError:  # Bytes after the image: harmless, unless there are enough to be flat pixels.
+  except ValueError:
+    # Bytes are left. After the image they do no harm, but where the data are longer than flat
+    # pixels, scanlines may have been taken for these.
     if len(data) > 4 * lines * width:
       raise
   return pixels

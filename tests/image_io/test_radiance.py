@@ -179,6 +179,15 @@ def test_damaged_radiance(tmp_path):
     read_hdr(store(path, b"", "-Y 99999 +X 99999"))
 
 
+def test_radiance_that_lacks_bytes_in_its_middle(tmp_path):
+  write_hdr(tmp_path / "a.hdr", NOISE)  # its run lengths are longer than flat pixels
+  data = (tmp_path / "a.hdr").read_bytes()
+  for start in range(400, 5000, 200):
+    (tmp_path / "a.hdr").write_bytes(data[:start] + data[start + 2 :])
+    with pytest.raises(UserError, match="damaged or incomplete Radiance"):
+      read_hdr(tmp_path / "a.hdr")
+
+
 def test_radiance_is_fast_enough(tmp_path):
   """Half a megapixel of noise: a loop over pixels would take far longer than these 0.2 s."""
   hdr = RNG.random((500, 1000, 3), np.float32)
