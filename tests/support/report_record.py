@@ -8,6 +8,9 @@ from expocm_jax.evaluation import report
 PROTOCOLS = ("headroom", "mu-refmax+gain")
 KEYS = ("psnr_mu/all", "psnr_mu/clipped", "delta_e_2000/all", "lpips_alex/all")
 REGIONS = ("all", "clipped", "dark", "well_exposed")
+ALL_KEYS = [f"{metric}/{region}" for region in REGIONS
+            for metric in ("psnr_mu", "ssim_mu", "delta_e_2000", "pu21_psnr", "pu21_ssim")]  # fmt: skip
+ALL_KEYS += ["lpips_vgg/all", "lpips_alex/all", "hdrvdp3/all", "cvvdp/all"]
 
 
 def make(scores, *, scenes=None, protocols=PROTOCOLS, published_set=None, seed=3):
@@ -60,6 +63,18 @@ def random_scores(count, *, keys=("psnr_mu/all", "delta_e_2000/all"), methods=("
   """Scores between 20 and 30, one dict an image."""
   rng = np.random.default_rng(5)
   return [{m: {k: float(rng.uniform(20, 30)) for k in keys} for m in methods} for _ in range(count)]
+
+
+def full(**options):
+  """A record of six images and three methods with every score that there is."""
+  scores = random_scores(6, keys=ALL_KEYS, methods=("linear", "akyuz", "tiny:ddim-50"))
+  return make(scores, **options)
+
+
+def simple(**values):
+  """A record of two images with the same scores: {method: (PSNR, Delta E)}."""
+  scores = {m: {"psnr_mu/all": p, "delta_e_2000/all": d} for m, (p, d) in values.items()}
+  return make([scores, scores])
 
 
 def add_files(record, folder, *, shape=(12, 16), exact=0):

@@ -1,7 +1,8 @@
 """Reports of an evaluation: JSON, Markdown, LaTeX, and a page for the browser.
 
 Input is one plain dict, the evaluation record (see `write`), and the folder that holds the images
-named in it.
+named in it. `statistics` makes a summary of it with intervals by `bootstrap`, `tables` says what
+stands where, `render` writes that as text, `page` as HTML.
 """
 
 import json
@@ -10,7 +11,7 @@ import os
 import pathlib
 
 from expocm_jax import image_io
-from expocm_jax.evaluation.report import captions, page, render, statistics, tables
+from expocm_jax.evaluation.report import page, render, statistics, tables
 
 FILES = ("scores.json", "scores.md", "scores.tex", "report.html")
 
@@ -45,8 +46,9 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
   summary = statistics.summarize(record)
   built = tables.build(record, summary)
   if any(cell and cell.best for table in built for row in table.rows for cell in row.cells):
-    summary["notes"].append(captions.BOLD_NOTE)
-  data = finite({**record, "images": _capped(record["images"]), "summary": summary})
+    summary["notes"].append(tables.BOLD_NOTE)
+  images = [image | {"scores": _capped(image["scores"])} for image in record["images"]]
+  data = finite(record | {"images": images, "summary": summary})
   _write(folder / "scores.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
   _write(folder / "scores.md", _markdown(record, summary, built))
   _write(folder / "scores.tex", render.latex(built))
@@ -56,7 +58,7 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
   return summary
 
 
-def console(record: dict, summary: dict, *, width: int = 160) -> str:
+def console(record: dict, summary: dict, *, width: int) -> str:
   """The tables as text for a terminal of that many columns (at least 100).
 
   The paired differences under every protocol, and the tables by region under a second protocol,
@@ -68,21 +70,12 @@ def console(record: dict, summary: dict, *, width: int = 160) -> str:
   return "\n\n".join(texts + [note for note in summary["notes"] if note == statistics.AKYUZ_NOTE])
 
 
-def _capped(images: list[dict]) -> list[dict]:
-  """The record's images with PSNRs of at most `CAP_DB`: in JSON null means "no such region"."""
-  return [
-    image
-    | {
-      "scores": {
-        method: {
-          protocol: {key: statistics.cap(key, value) for key, value in scores.items()}
-          for protocol, scores in by_protocol.items()
-        }
-        for method, by_protocol in image["scores"].items()
-      }
-    }
-    for image in images
-  ]
+def _capped(scores: dict) -> dict:
+  """Nested scores with PSNRs of at most `CAP_DB`: in JSON null means "no such region"."""
+  return {
+    key: _capped(value) if isinstance(value, dict) else statistics.cap(key, value)
+    for key, value in scores.items()
+  }
 
 
 def finite(value):
@@ -103,7 +96,7 @@ def _markdown(record: dict, summary: dict, built: list[tables.Table]) -> str:
   lines += ["## How to read it", ""]
   lines += [f"- `{name}`: {text}" for name, text in record["protocols"].items()]
   lines += [f"- {note}" for note in summary["notes"]]
-  lines += [f"- {line}" for line in captions.methods(record, mark="`")]
+  lines += [f"- {line}" for line in tables.method_lines(record, mark="`")]
   versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
   lines += ["", f"{record['created']}, {record['device']}; {versions}; seed {record['seed']}", ""]
   return "\n".join(lines)

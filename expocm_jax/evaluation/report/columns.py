@@ -1,12 +1,14 @@
 """The metrics of a report: their names, direction, digits, and the order of the columns.
 
 First the paper's order (PSNR-mu, SSIM-mu, HDR-VDP-2, HDR-VDP-3, LPIPS, Delta E 2000), then what is
-ours beyond. HDR-VDP-2, which we cannot measure, is there for published numbers alone.
+ours beyond. HDR-VDP-2, which we cannot measure, is among them for published numbers alone.
 """
 
 from typing import NamedTuple
 
 from expocm_jax.ops.regions import REGIONS
+
+MINUS = "−"
 
 
 class Metric(NamedTuple):
@@ -17,7 +19,6 @@ class Metric(NamedTuple):
   latex: str
   higher: bool  # True: higher is better
   digits: int  # decimals of a mean; its interval has one less, unless it is of a difference
-  unit: str
 
   @property
   def heading(self) -> str:
@@ -32,18 +33,28 @@ class Metric(NamedTuple):
     """A PSNR: its error can be pooled over pixels."""
     return self.key in ("psnr_mu", "pu21_psnr")
 
+  def text(self, value: float, *, signed: bool = False, coarse: bool = False) -> str:
+    """25.45, or .8173 for what lies between 0 and 1 (as the paper prints it); 0 has no sign."""
+    digits = self.digits - coarse
+    text = f"{abs(value):.{digits}f}"
+    if self.digits == 4:
+      text = text.removeprefix("0")
+    if float(f"{value:.{digits}f}") == 0:
+      return text
+    return (MINUS if value < 0 else "+" if signed else "") + text
+
 
 METRICS = (
-  Metric("psnr_mu", "PSNR-µ", r"PSNR-$\mu$", True, 2, "dB"),
-  Metric("ssim_mu", "SSIM-µ", r"SSIM-$\mu$", True, 4, ""),
-  Metric("hdrvdp2", "VDP-2", "VDP-2", True, 2, "Q"),
-  Metric("hdrvdp3", "VDP-3", "VDP-3", True, 2, "Q"),
-  Metric("lpips_alex", "LPIPS", "LPIPS", False, 4, ""),
-  Metric("delta_e_2000", "ΔE2000", r"$\Delta E_{2000}$", False, 2, ""),
-  Metric("pu21_psnr", "PU-PSNR", "PU21-PSNR", True, 2, "dB"),
-  Metric("pu21_ssim", "PU-SSIM", "PU21-SSIM", True, 4, ""),
-  Metric("lpips_vgg", "LPIPS-V", "LPIPS-VGG", False, 4, ""),
-  Metric("cvvdp", "CVVDP", "CVVDP", True, 2, "JOD"),
+  Metric("psnr_mu", "PSNR-µ", r"PSNR-$\mu$", True, 2),
+  Metric("ssim_mu", "SSIM-µ", r"SSIM-$\mu$", True, 4),
+  Metric("hdrvdp2", "VDP-2", "VDP-2", True, 2),
+  Metric("hdrvdp3", "VDP-3", "VDP-3", True, 2),
+  Metric("lpips_alex", "LPIPS", "LPIPS", False, 4),
+  Metric("delta_e_2000", "ΔE2000", r"$\Delta E_{2000}$", False, 2),
+  Metric("pu21_psnr", "PU-PSNR", "PU21-PSNR", True, 2),
+  Metric("pu21_ssim", "PU-SSIM", "PU21-SSIM", True, 4),
+  Metric("lpips_vgg", "LPIPS-V", "LPIPS-VGG", False, 4),
+  Metric("cvvdp", "CVVDP", "CVVDP", True, 2),
 )
 BY_KEY = {metric.key: metric for metric in METRICS}
 PUBLISHED_ONLY = ("hdrvdp2",)

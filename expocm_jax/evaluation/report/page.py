@@ -18,7 +18,7 @@ from importlib import resources
 import numpy as np
 
 from expocm_jax import image_io
-from expocm_jax.evaluation.report import captions, published, statistics, tables
+from expocm_jax.evaluation.report import published, statistics, tables
 from expocm_jax.evaluation.report.columns import PUBLISHED_ONLY, REGIONS
 from expocm_jax.ops import color
 
@@ -112,8 +112,8 @@ def _data(record: dict, summary: dict, pictures: int) -> dict:
     "paired": summary["paired"],
     "published": published.rows(record.get("published_set")),
     "publishedOnly": PUBLISHED_ONLY,
-    "publishedCaption": captions.of_published(record),
-    "extent": captions.extent(record, summary),
+    "publishedCaption": tables.published_caption(record),
+    "extent": tables.extent(record, summary),
     "notes": summary["notes"],
     "picturesNote": _pictures_note(record, pictures),
     "about": _about(record),
@@ -141,7 +141,7 @@ def _about(record: dict) -> list[tuple[str, list[str]]]:
     ("Versions", [", ".join(f"{name} {v}" for name, v in record["versions"].items())]),
     ("Peak", [f"{record['peak_nits']:g} cd/m² for PU21 and other absolute metrics"]),
     ("Protocols", [f"{name}: {text}" for name, text in record["protocols"].items()]),
-    ("Methods", captions.methods(record)),
+    ("Methods", tables.method_lines(record)),
   ]
 
 

@@ -7,14 +7,8 @@ Delta E is taken of), so these numbers tell the neighbourhood and not who is bet
 
 CAPTION = "published (the paper's own protocol, partly unstated; not ranked with ours)"
 
-METRICS = (
-  "psnr_mu",
-  "ssim_mu",
-  "hdrvdp2",
-  "hdrvdp3",
-  "lpips_alex",
-  "delta_e_2000",
-)  # columns of the rows
+# The columns of the rows.
+METRICS = ("psnr_mu", "ssim_mu", "hdrvdp2", "hdrvdp3", "lpips_alex", "delta_e_2000")
 _ROWS = {
   "HDR-REAL": {
     "DDPM 1000": (25.45, 0.8173, 43.52, 7.45, 0.1921, 10.40),

@@ -2,7 +2,8 @@
 
 import unicodedata
 
-from expocm_jax.evaluation.report.tables import MINUS, Column, Row, Table
+from expocm_jax.evaluation.report.columns import MINUS
+from expocm_jax.evaluation.report.tables import Cell, Row, Table
 
 _LATEX = {
   "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -16,25 +17,20 @@ def markdown(table: Table, *, bold: bool = True) -> str:
   """A caption and a Markdown table with aligned columns; the best scores are bold."""
   header = [*table.label_headings, *(column.heading for column in table.columns)]
   body = [_texts(row, bold) for row in _without_repeats(table.rows)]
-  widths = [max(_width(line[i]) for line in [header, *body]) for i in range(len(header))]
-  widths = [max(width, 3) for width in widths]
+  widths = [max(3, *map(_width, texts)) for texts in zip(header, *body, strict=True)]
   labels = len(table.label_headings)
   rule = [":" + "-" * (w - 1) if i < labels else "-" * w for i, w in enumerate(widths)]
-  lines = [" | ".join(_pad(t, w) for t, w in zip(line, widths, strict=True)) for line in
-           [header, rule, *body]]  # fmt: skip
-  return (
-    "\n".join([f"**{table.caption}**" if bold else table.caption, ""])
-    + "\n"
-    + "\n".join(f"| {line} |" for line in lines)
-  )
+  lines = [f"**{table.caption}**" if bold else table.caption, ""]
+  for texts in (header, rule, *body):
+    padded = (text + " " * (w - _width(text)) for text, w in zip(texts, widths, strict=True))
+    lines.append(f"| {' | '.join(padded)} |")
+  return "\n".join(lines)
 
 
-def console(table: Table, *, width: int = 160) -> str:
-  """The Markdown table without bold, in parts where it is wider than the terminal."""
-  columns, parts = len(table.columns), [table]
-  if _fits(table, width):
-    return markdown(table, bold=False)
-  for count in range(2, columns + 1):
+def console(table: Table, *, width: int) -> str:
+  """The Markdown table without bold, in parts where it is wider than `width` columns."""
+  columns = len(table.columns)
+  for count in range(1, columns + 1):
     size = -(-columns // count)
     parts = [_part(table, start, start + size) for start in range(0, columns, size)]
     if all(_fits(part, width) for part in parts):
@@ -90,7 +86,7 @@ def _latex_table(table: Table) -> str:
   ])  # fmt: skip
 
 
-def _latex_cell(cell) -> str:
+def _latex_cell(cell: Cell | None) -> str:
   if cell is None:
     return "--"
   main = escape(cell.main)
@@ -113,7 +109,7 @@ def _texts(row: Row, bold: bool) -> list[str]:
   return [*labels, *(_markdown_cell(cell, bold) for cell in row.cells)]
 
 
-def _markdown_cell(cell, bold: bool) -> str:
+def _markdown_cell(cell: Cell | None, bold: bool) -> str:
   if cell is None:
     return "–"
   main = f"**{cell.main}**" if bold and cell.best else cell.main
@@ -121,10 +117,9 @@ def _markdown_cell(cell, bold: bool) -> str:
 
 
 def _part(table: Table, start: int, end: int) -> Table:
-  columns: tuple[Column, ...] = table.columns[start:end]
   rows = tuple(row._replace(cells=row.cells[start:end]) for row in table.rows)
   caption = table.caption if start == 0 else f"{table.caption} (continued)"
-  return table._replace(columns=columns, rows=rows, caption=caption)
+  return table._replace(columns=table.columns[start:end], rows=rows, caption=caption)
 
 
 def _fits(table: Table, width: int) -> bool:
@@ -132,8 +127,4 @@ def _fits(table: Table, width: int) -> bool:
 
 
 def _width(text: str) -> int:
-  return sum(0 if unicodedata.combining(letter) else 1 for letter in text)
-
-
-def _pad(text: str, width: int) -> str:
-  return text + " " * (width - _width(text))
+  return sum(not unicodedata.combining(letter) for letter in text)

@@ -2,24 +2,23 @@
 
 Contract
   A score that is None or NaN (an image without pixels of the region) is left out; `images` says
-  how many were there.
+  how many were given.
   A PSNR above 100 dB, so also the infinite one of identical images, counts as 100 dB in means,
   intervals and differences; `capped` says how often that happened. To pooled values identical
   images add pixels without error; their result is at most 100 dB too.
-  Intervals are percentile-bootstrap intervals over groups of scenes (`scene` of an image): images
-  of one group are drawn together, because they are not independent. There is none where fewer
-  than two groups have a score.
+  Intervals are those of `bootstrap`, over groups of scenes (`scene` of an image).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from expocm_jax.evaluation.report import bootstrap
+from expocm_jax.evaluation.report.bootstrap import CONFIDENCE, DRAWS, Draws
 from expocm_jax.evaluation.report.columns import REGIONS, metric_of, score_keys
 
 BASELINE = "linear"
-DRAWS = 2000
-CONFIDENCE = 0.95
 CAP_DB = 100.0
 MAX_REASONS = 5  # of images that are left out, told in the notes
 NOTES = (
@@ -46,35 +45,29 @@ class ScoreTable(NamedTuple):
   keys: list[str]
 
 
-class Draws(NamedTuple):
-  """The resampled scenes, the same for every score, so that differences are paired."""
-
-  membership: np.ndarray  # [scenes, images], 1 where the image shows the scene
-  counts: np.ndarray  # [draws, scenes]: how often a draw holds a scene
-
-
-def summarize(record: dict, *, draws: int = DRAWS) -> dict:
+def summarize(record: dict) -> dict:
   """The summary of an evaluation record.
 
   Returns:
     dict(images, scenes: groups of scenes, bootstrap, notes, regions, scores, paired):
     `regions[region]` = dict(share: of all pixels; images: that have such pixels);
-    `scores[protocol][method][key]` = dict(mean, low, high, images, capped), for PSNRs also
+    `scores[protocol][method][key]` = dict(mean, low, high, images), for PSNRs also `capped` and
     `pooled` = dict(mean, low, high); `paired` alike, without `linear`, of the differences
     method - linear: dict(mean, low, high, images, better), `better` the share of images on
     which the method beats `linear`, None where all are ties. None stands for a number that does
     not exist.
   """
-  table = score_table(record)
-  resampled = draw_scenes([image["scene"] for image in record["images"]], record["seed"], draws)
+  table, seed = score_table(record), record["seed"]
+  groups = [image["scene"] for image in record["images"]]
+  draws = bootstrap.draw_groups(groups, seed=seed, draws=DRAWS)
   return {
     "images": len(record["images"]),
-    "scenes": len(resampled.membership),
-    "bootstrap": {"draws": draws, "seed": record["seed"], "confidence": CONFIDENCE},
+    "scenes": len(draws.membership),
+    "bootstrap": {"draws": DRAWS, "seed": seed, "confidence": CONFIDENCE},
     "notes": _notes(record),
     "regions": _regions(record),
-    "scores": _nested(table, _score_entries(table, record, resampled)),
-    "paired": _paired(table, resampled),
+    "scores": _scores(table, record, draws),
+    "paired": _paired(table, draws) if BASELINE in table.methods else {},
   }
 
 
@@ -89,48 +82,11 @@ def score_table(record: dict) -> ScoreTable:
     for key in scores
   })  # fmt: skip
   values = np.full((len(record["images"]), len(protocols), len(methods), len(keys)), np.nan)
-  for i, image in enumerate(record["images"]):
-    for m, method in enumerate(methods):
-      for p, protocol in enumerate(protocols):
-        scores = image["scores"].get(method, {}).get(protocol, {})
-        row = [scores.get(key) for key in keys]
-        values[i, p, m] = [np.nan if value is None else value for value in row]
+  for i, p, m in np.ndindex(values.shape[:3]):
+    by_protocol = record["images"][i]["scores"].get(methods[m], {})
+    scores = by_protocol.get(protocols[p], {})
+    values[i, p, m] = [np.nan if (x := scores.get(key)) is None else x for key in keys]
   return ScoreTable(values, protocols, methods, keys)
-
-
-def draw_scenes(scenes: list[str], seed: int, draws: int) -> Draws:
-  """Scenes drawn with replacement, as many as there are."""
-  names, index = np.unique(scenes, return_inverse=True)
-  membership = (index == np.arange(len(names))[:, None]).astype(float)
-  share = np.full(len(names), 1 / len(names))
-  counts = np.random.default_rng(seed).multinomial(len(names), share, size=draws)
-  return Draws(membership, counts.astype(float))
-
-
-def ratio(total: np.ndarray, weight: np.ndarray, resampled: Draws) -> np.ndarray:
-  """sum(total) / sum(weight) over the images, with its interval.
-
-  Args:
-    total, weight: [images, ...], finite; weight >= 0, both 0 where an image has no score.
-
-  Returns:
-    [3, ...]: the ratio, its low and its high end; NaN where there is none.
-  """
-  shape = total.shape[1:]
-  per_scene = [resampled.membership @ x.reshape(len(x), -1) for x in (total, weight)]
-  with np.errstate(invalid="ignore", divide="ignore"):
-    value = per_scene[0].sum(axis=0) / per_scene[1].sum(axis=0)
-    drawn = (resampled.counts @ per_scene[0]) / (resampled.counts @ per_scene[1])
-  out = np.full((3, *value.shape), np.nan)
-  out[0] = value
-  tails = 50 * (1 - CONFIDENCE) * np.array([1, -1]) + [0, 100]
-  # A draw may miss every scene with a score; such draws are left out.
-  sure = (per_scene[1] > 0).sum(axis=0) >= 2
-  whole = sure & ~np.isnan(drawn).any(axis=0)
-  out[1:, whole] = np.percentile(drawn[:, whole], tails, axis=0)
-  if (gaps := sure & ~whole).any():
-    out[1:, gaps] = np.nanpercentile(drawn[:, gaps], tails, axis=0)
-  return out.reshape(3, *shape)
 
 
 def cap(key: str, value: float | None) -> float | None:
@@ -158,65 +114,57 @@ def _notes(record: dict) -> list[str]:
 
 def _left_out_note(left_out: list[str]) -> str:
   count = len(left_out)
-  what = "1 image" if count == 1 else f"{count} images"
+  what = "1 image could not be scored and is" if count == 1 else (
+    f"{count} images could not be scored and are")  # fmt: skip
   shown = [" ".join(line.split()) for line in left_out[:MAX_REASONS]]
   if more := count - len(shown):
     shown.append(f"and {more} more")
-  are = "is" if count == 1 else "are"
-  return f"{what} could not be scored and {are} left out: {' | '.join(shown)}"
+  return f"{what} left out: {' | '.join(shown)}"
 
 
-def _mean(values: np.ndarray, resampled: Draws) -> np.ndarray:
-  there = ~np.isnan(values)
-  return ratio(np.where(there, values, 0), there.astype(float), resampled)
-
-
-def _score_entries(table: ScoreTable, record: dict, resampled: Draws) -> np.ndarray:
-  """Array [protocols, methods, keys] of dicts."""
+def _scores(table: ScoreTable, record: dict, draws: Draws) -> dict:
   values = capped(table)
-  stats, count = _mean(values, resampled), (~np.isnan(values)).sum(axis=0)
+  stats, count = bootstrap.mean(values, draws), (~np.isnan(values)).sum(axis=0)
   over = (table.values > CAP_DB).sum(axis=0)
-  entries = np.empty(stats.shape[1:], object)
-  for at in np.ndindex(entries.shape):
-    entries[at] = _entry(stats[(..., *at)]) | {"images": int(count[at])}
-  for k, key in enumerate(table.keys):
-    if not metric_of(key).decibels:
-      continue
-    pooled = _pooled(table.values[..., k], key.split("/")[1], record, resampled)
-    for p, m in np.ndindex(entries.shape[:2]):
-      entries[p, m, k]["capped"] = int(over[p, m, k])
-      entries[p, m, k]["pooled"] = _entry(pooled[:, p, m])
-  return entries
+  pooled = {
+    k: _pooled(table.values[..., k], key.split("/")[1], record, draws)
+    for k, key in enumerate(table.keys)
+    if metric_of(key).decibels
+  }
+
+  def entry(p: int, m: int, k: int) -> dict:
+    result = _entry(stats[:, p, m, k]) | {"images": int(count[p, m, k])}
+    if k in pooled:
+      result |= {"capped": int(over[p, m, k]), "pooled": _entry(pooled[k][:, p, m])}
+    return result
+
+  return _nested(table, entry)
 
 
-def _pooled(values, region, record, resampled) -> np.ndarray:
+def _pooled(values: np.ndarray, region: str, record: dict, draws: Draws) -> np.ndarray:
   """[3, ...] decibels of the error pooled over the pixels of the region, with its interval."""
   pixels = np.array([image["pixels"][region] for image in record["images"]], float)
-  there = ~np.isnan(values)
-  weight = np.where(there, pixels[:, None, None], 0)
-  error = np.where(there, 10 ** (-np.where(there, values, 0) / 10), 0)
+  given = ~np.isnan(values)
+  weight = np.where(given, pixels[:, None, None], 0)
+  error = np.where(given, 10 ** (-np.where(given, values, 0) / 10), 0)
   with np.errstate(divide="ignore"):
-    value, low, high = -10 * np.log10(ratio(weight * error, weight, resampled))
+    value, low, high = -10 * np.log10(bootstrap.ratio(weight * error, weight, draws))
   return np.minimum(np.stack([value, high, low]), CAP_DB)
 
 
-def _paired(table: ScoreTable, resampled: Draws) -> dict:
-  if BASELINE not in table.methods:
-    return {}
+def _paired(table: ScoreTable, draws: Draws) -> dict:
   others = [m for m, method in enumerate(table.methods) if method != BASELINE]
   values = capped(table)
   differences = values[:, :, others] - values[:, :, [table.methods.index(BASELINE)]]
-  stats = _mean(differences, resampled)
-  count = (~np.isnan(differences)).sum(axis=0)
+  stats, count = bootstrap.mean(differences, draws), (~np.isnan(differences)).sum(axis=0)
   sign = np.array([1 if metric_of(key).higher else -1 for key in table.keys])
-  with np.errstate(invalid="ignore"):
-    better = (differences * sign > 0).sum(axis=0) / count
-  differs = ((differences != 0) & ~np.isnan(differences)).any(axis=0)
-  entries = np.empty(count.shape, object)
-  for at in np.ndindex(entries.shape):
-    share = float(better[at]) if differs[at] else None
-    entries[at] = _entry(stats[(..., *at)]) | {"images": int(count[at]), "better": share}
-  return _nested(table._replace(methods=[table.methods[m] for m in others]), entries)
+  better, worse = ((s * sign * differences > 0).sum(axis=0) for s in (1, -1))
+
+  def entry(*at: int) -> dict:
+    share = float(better[at] / count[at]) if better[at] or worse[at] else None
+    return _entry(stats[(..., *at)]) | {"images": int(count[at]), "better": share}
+
+  return _nested(table._replace(methods=[table.methods[m] for m in others]), entry)
 
 
 def _entry(stats: np.ndarray) -> dict:
@@ -224,10 +172,11 @@ def _entry(stats: np.ndarray) -> dict:
   return {n: float(x) if np.isfinite(x) else None for n, x in zip(names, stats, strict=True)}
 
 
-def _nested(table: ScoreTable, entries: np.ndarray) -> dict:
+def _nested(table: ScoreTable, entry: Callable[[int, int, int], dict]) -> dict:
+  """entry(protocol, method, key), called with their numbers, as dicts by name."""
   return {
     protocol: {
-      method: {key: entries[p, m, k] for k, key in enumerate(table.keys)}
+      method: {key: entry(p, m, k) for k, key in enumerate(table.keys)}
       for m, method in enumerate(table.methods)
     }
     for p, protocol in enumerate(table.protocols)

@@ -1,24 +1,34 @@
-"""The tables of an evaluation, as data: what stands in which row and column."""
+"""The tables of an evaluation as data: what stands in which row and column, and the captions."""
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from expocm_jax.evaluation.report import captions, published
-from expocm_jax.evaluation.report.columns import METRICS, PUBLISHED_ONLY, REGIONS, Metric
+from expocm_jax.evaluation.report import bootstrap, published
+from expocm_jax.evaluation.report.columns import METRICS, MINUS, PUBLISHED_ONLY, REGIONS, Metric
 
-MINUS = "−"
 REGION_NAMES = {
   "all": "all",
   "clipped": "clipped",
   "dark": "dark",
   "well_exposed": "well exposed",
 }
+MEANS = f"mean, {bootstrap.CONFIDENCE:.0%} bootstrap interval"
+BOLD_NOTE = "bold: the best mean of a protocol (or region), whatever the intervals"
 
 
 class Column(NamedTuple):
-  """A column of scores."""
+  """A column of scores: of a metric, or of its pooled decibels."""
 
-  heading: str
-  latex: str
+  metric: Metric
+  pooled: bool = False
+
+  @property
+  def heading(self) -> str:
+    return "pooled ↑" if self.pooled else self.metric.heading
+
+  @property
+  def latex(self) -> str:
+    return r"pooled $\uparrow$" if self.pooled else self.metric.latex_heading
 
 
 class Cell(NamedTuple):
@@ -56,18 +66,7 @@ def build(record: dict, summary: dict) -> list[Table]:
     _paired(record, summary),
     *(_paired_regions(record, summary, *protocol) for protocol in by_region),
   ]
-  return [table for table in built if table and table.rows and table.columns]
-
-
-def _region_protocols(record: dict) -> dict[str, str]:
-  """The protocols of the tables by region, with what the tables' names end in.
-
-  They are `headroom` and, since it favours methods that know the scale, `headroom+gain`; else
-  the first of the record.
-  """
-  names = list(record["protocols"])
-  chosen = [name for name in ("headroom", "headroom+gain") if name in names] or names[:1]
-  return dict(zip(chosen, ("", "_gain"), strict=False))
+  return [table for table in built if table.rows and table.columns]
 
 
 def metrics_in(summary: dict, *, also: tuple[str, ...] = ()) -> list[Metric]:
@@ -82,141 +81,167 @@ def metrics_in(summary: dict, *, also: tuple[str, ...] = ()) -> list[Metric]:
   return [metric for metric in METRICS if metric.key in keys.union(also)]
 
 
-def number(value: float, metric: Metric, *, signed: bool = False, coarse: bool = False) -> str:
-  """25.45, or .8173 for what lies between 0 and 1 (as the paper prints it); 0 has no sign."""
-  digits = metric.digits - coarse
-  text = f"{abs(value):.{digits}f}"
-  if metric.digits == 4:
-    text = text.removeprefix("0")
-  if float(f"{value:.{digits}f}") == 0:
-    return text
-  return (MINUS if value < 0 else "+" if signed else "") + text
+def count_of_images(record: dict) -> str:
+  """How many images the scores are of: "5 images", or "3 of 5 images" if two are left out."""
+  count, left_out = len(record["images"]), len(record.get("left_out") or ())
+  total = count + left_out
+  number = f"{count} of {total}" if left_out else f"{count}"
+  return f"{number} image{'s' if total != 1 else ''}"
+
+
+def extent(record: dict, summary: dict) -> str:
+  """How many images of what set stand behind the means."""
+  size, scenes = record["size"], summary["scenes"]
+  of = f" of {size[0]} × {size[1]} pixels" if size else ""
+  groups = f" from {scenes} group{'s' if scenes != 1 else ''} of scenes"
+  what = count_of_images(record) + of + (groups if scenes < summary["images"] else "")
+  return f"{record['dataset']}: {what} ({MEANS})"
+
+
+def published_caption(record: dict) -> str:
+  """The caption of the published numbers."""
+  return f"{record.get('published_set')}, {published.CAPTION}{_left_out(record, 'ours: ')}"
+
+
+def method_lines(record: dict, *, mark: str = "") -> list[str]:
+  """One line a method: its name between marks, label (unless that is the name), size, hash."""
+  lines = []
+  for name, method in record["methods"].items():
+    parts = [method["label"]] if method["label"] != name else []
+    if method["parameters"]:
+      parts.append(f"{method['parameters']:,} parameters")
+    if method["sha256"]:
+      parts.append(f"sha256 {method['sha256']}")
+    lines.append(f"{mark}{name}{mark}" + (f": {'; '.join(parts)}" if parts else ""))
+  return lines
+
+
+def _left_out(record: dict, of: str = "") -> str:
+  """What the captions without the extent end in: nothing, unless images are left out."""
+  return f"; {of}{count_of_images(record)}" if record.get("left_out") else ""
+
+
+def _region_protocols(record: dict) -> dict[str, str]:
+  """The protocols of the tables by region, with what the tables' names end in.
+
+  They are `headroom` and, since it favours methods that know the scale, `headroom+gain`; else
+  the first of the record.
+  """
+  names = list(record["protocols"])
+  chosen = [name for name in ("headroom", "headroom+gain") if name in names] or names[:1]
+  return dict(zip(chosen, ("", "_gain"), strict=False))
 
 
 def _main(record: dict, summary: dict) -> Table:
-  metrics = metrics_in(summary)
-  rows = [
-    Row((protocol, method), tuple(_cell(entries.get(f"{m.key}/all"), m) for m in metrics))
-    for protocol, methods in summary["scores"].items()
-    for method, entries in methods.items()
-  ]
-  caption = f"All methods under all protocols, all pixels, {captions.extent(record, summary)}"
-  columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
-  return Table("all", caption, ("protocol", "method"), columns, _ranked(rows, metrics))
+  columns = tuple(map(Column, metrics_in(summary)))
+  rows = _rows(((name, "all", s) for name, s in summary["scores"].items()), columns, _cell)
+  caption = f"All methods under all protocols, all pixels, {extent(record, summary)}"
+  return Table("all", caption, ("protocol", "method"), columns, _ranked(rows, columns))
 
 
 def _regions(record: dict, summary: dict, protocol: str, suffix: str) -> Table:
-  metrics = [m for m in metrics_in(summary) if _has_regions(summary, m)]
-  columns, kinds = [], []
-  for metric in metrics:
-    columns.append(Column(metric.heading, metric.latex_heading))
-    kinds.append((metric, None))
-    if metric.decibels:
-      columns.append(Column("pooled ↑", r"pooled $\uparrow$"))
-      kinds.append((metric, "pooled"))
-  rows = []
-  for region in REGIONS:
-    there = summary["regions"][region]
-    label = f"{REGION_NAMES[region]} ({there['share']:.0%}, {there['images']} images)"
-    for method, entries in summary["scores"][protocol].items():
-      cells = [_cell(_part(entries.get(f"{m.key}/{region}"), part), m) for m, part in kinds]
-      rows.append(Row((label, method), tuple(cells)))
+  columns = tuple(
+    Column(metric, pooled)
+    for metric in _metrics_by_region(summary)
+    for pooled in ((False, True) if metric.decibels else (False,))
+  )
+  labels = {
+    region: f"{REGION_NAMES[region]} ({share['share']:.0%}, {share['images']} images)"
+    for region, share in summary["regions"].items()
+  }
+  groups = ((label, region, summary["scores"][protocol]) for region, label in labels.items())
   caption = (
     f"By region of the input (share of all pixels, images that have such pixels), protocol "
-    f"{protocol} ({captions.MEANS}; pooled: over all pixels of a region){captions.partial(record)}"
+    f"{protocol} ({MEANS}; pooled: over all pixels of a region){_left_out(record)}"
   )
-  ranked = _ranked(rows, [metric for metric, _ in kinds])
-  return Table(f"regions{suffix}", caption, ("region", "method"), tuple(columns), ranked)
+  rows = _ranked(_rows(groups, columns, _cell), columns)
+  return Table(f"regions{suffix}", caption, ("region", "method"), columns, rows)
 
 
-def _paired(record: dict, summary: dict) -> Table | None:
-  metrics = metrics_in(summary)
-  rows = [
-    Row((protocol, method), tuple(_difference(entries.get(f"{m.key}/all"), m) for m in metrics))
-    for protocol, methods in summary["paired"].items()
-    for method, entries in methods.items()
-  ]
+def _paired(record: dict, summary: dict) -> Table:
+  columns = tuple(map(Column, metrics_in(summary)))
+  rows = _rows(((name, "all", s) for name, s in summary["paired"].items()), columns, _difference)
   caption = (
-    f"Paired differences against linear (the linearised input), all pixels: {captions.MEANS}, "
-    f"share of images that are better (ties are not){captions.partial(record)}"
+    f"Paired differences against linear (the linearised input), all pixels: {MEANS}, "
+    f"share of images that are better (ties are not){_left_out(record)}"
   )
-  columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
-  return Table("paired", caption, ("protocol", "method"), columns, tuple(rows))
+  return Table("paired", caption, ("protocol", "method"), columns, rows)
 
 
-def _paired_regions(record: dict, summary: dict, protocol: str, suffix: str) -> Table | None:
-  if not summary["paired"]:
-    return None
-  metrics = [m for m in metrics_in(summary) if _has_regions(summary, m)]
-  rows = [
-    Row(
-      (REGION_NAMES[region], method),
-      tuple(_difference(entries.get(f"{m.key}/{region}"), m) for m in metrics),
-    )
-    for region in REGIONS
-    for method, entries in summary["paired"][protocol].items()
-  ]
+def _paired_regions(record: dict, summary: dict, protocol: str, suffix: str) -> Table:
+  columns = tuple(map(Column, _metrics_by_region(summary)))
+  scores = summary["paired"].get(protocol, {})
+  groups = ((REGION_NAMES[region], region, scores) for region in REGIONS)
   caption = (
-    f"Paired differences against linear by region, protocol {protocol}: {captions.MEANS}, "
-    f"share of images that are better (ties are not){captions.partial(record)}"
+    f"Paired differences against linear by region, protocol {protocol}: {MEANS}, "
+    f"share of images that are better (ties are not){_left_out(record)}"
   )
-  columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
-  return Table(f"paired_regions{suffix}", caption, ("region", "method"), columns, tuple(rows))
+  rows = _rows(groups, columns, _difference)
+  return Table(f"paired_regions{suffix}", caption, ("region", "method"), columns, rows)
 
 
-def _published(record: dict, summary: dict) -> Table | None:
+def _published(record: dict, summary: dict) -> Table:
   metrics = [m for m in metrics_in(summary, also=PUBLISHED_ONLY) if m.key in published.METRICS]
-  rows = [
-    Row((method,), tuple(Cell(number(row[m.key], m)) if m.key in row else None for m in metrics))
+  rows = tuple(
+    Row((method,), tuple(Cell(m.text(row[m.key])) if m.key in row else None for m in metrics))
     for method, row in published.rows(record.get("published_set")).items()
-  ]
-  columns = tuple(Column(m.heading, m.latex_heading) for m in metrics)
-  return Table("published", captions.of_published(record), ("method",), columns, tuple(rows))
+  )
+  columns = tuple(map(Column, metrics))
+  return Table("published", published_caption(record), ("method",), columns, rows)
 
 
-def _part(entry: dict | None, part: str | None) -> dict | None:
-  return entry[part] if entry and part else entry
+def _rows(
+  groups: Iterable[tuple[str, str, dict]],
+  columns: Sequence[Column],
+  to_cell: Callable[[dict, Metric], Cell],
+) -> tuple[Row, ...]:
+  """The rows of groups (first label, region, {method: {"metric/region": entry}})."""
+
+  def cell(entry: dict | None, column: Column) -> Cell | None:
+    entry = entry["pooled"] if entry and column.pooled else entry
+    return to_cell(entry, column.metric) if entry and entry["mean"] is not None else None
+
+  return tuple(
+    Row((label, method), tuple(cell(e.get(f"{c.metric.key}/{region}"), c) for c in columns))
+    for label, region, methods in groups
+    for method, e in methods.items()
+  )
 
 
-def _has_regions(summary: dict, metric: Metric) -> bool:
-  keys = {key for methods in summary["scores"].values() for e in methods.values() for key in e}
-  return any(f"{metric.key}/{region}" in keys for region in REGIONS[1:])
+def _cell(entry: dict, metric: Metric) -> Cell:
+  ends = [metric.text(entry[e], coarse=True) for e in ("low", "high") if entry[e] is not None]
+  return Cell(metric.text(entry["mean"]), "–".join(ends) if len(ends) == 2 else "")
 
 
-def _cell(entry: dict | None, metric: Metric) -> Cell | None:
-  if not entry or entry["mean"] is None:
-    return None
-  extra = ""
-  if entry["low"] is not None and entry["high"] is not None:
-    low, high = (number(entry[end], metric, coarse=True) for end in ("low", "high"))
-    extra = f"{low}–{high}"
-  return Cell(number(entry["mean"], metric), extra)
-
-
-def _difference(entry: dict | None, metric: Metric) -> Cell | None:
-  if not entry or entry["mean"] is None:
-    return None
+def _difference(entry: dict, metric: Metric) -> Cell:
   parts = []
   if entry["low"] is not None:
-    ends = [number(entry[e], metric, signed=True) for e in ("low", "high")]
+    ends = [metric.text(entry[e], signed=True) for e in ("low", "high")]
     parts.append(f"[{', '.join(ends)}]")
   parts.append("–" if entry["better"] is None else f"{entry['better']:.0%}")
-  return Cell(number(entry["mean"], metric, signed=True), " ".join(parts))
+  return Cell(metric.text(entry["mean"], signed=True), " ".join(parts))
 
 
-def _ranked(rows: list[Row], metrics: list[Metric]) -> tuple[Row, ...]:
+def _metrics_by_region(summary: dict) -> list[Metric]:
+  keys = {key for methods in summary["scores"].values() for e in methods.values() for key in e}
+  regional = {metric for metric, _, region in (k.partition("/") for k in keys) if region != "all"}
+  return [metric for metric in metrics_in(summary) if metric.key in regional]
+
+
+def _ranked(rows: tuple[Row, ...], columns: Sequence[Column]) -> tuple[Row, ...]:
   """Marks the best printed mean of every column within each group; none where all are equal."""
   ranked = []
   for row in rows:
     group = [other for other in rows if other.labels[0] == row.labels[0]]
     cells = []
-    for index, (cell, metric) in enumerate(zip(row.cells, metrics, strict=True)):
+    for index, (cell, column) in enumerate(zip(row.cells, columns, strict=True)):
       means = {_value(other.cells[index]) for other in group if other.cells[index]}
-      best = len(means) > 1 and (max if metric.higher else min)(means) == _value(cell)
-      cells.append(cell._replace(best=True) if cell and best else cell)
+      best = (max if column.metric.higher else min)(means, default=None)
+      is_best = cell and len(means) > 1 and _value(cell) == best
+      cells.append(cell._replace(best=True) if is_best else cell)
     ranked.append(row._replace(cells=tuple(cells)))
   return tuple(ranked)
 
 
-def _value(cell: Cell | None) -> float | None:
-  return float(cell.main.replace(MINUS, "-")) if cell else None
+def _value(cell: Cell) -> float:
+  return float(cell.main.replace(MINUS, "-"))

@@ -10,7 +10,7 @@ from PIL import Image
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
 from expocm_jax.evaluation import report
-from expocm_jax.evaluation.report import captions, page
+from expocm_jax.evaluation.report import page, tables
 from tests.support import report_record
 
 
@@ -93,7 +93,7 @@ def test_images_that_are_left_out_and_labels_that_equal_the_name(tmp_path):
   record["left_out"] = ["a.exr: cut short", "b.exr: </script>"]
   record["methods"]["linear"]["label"] = "linear"
   summary = report.write(tmp_path, record)
-  assert captions.BOLD_NOTE not in summary["notes"]  # one method: nothing is bold
+  assert tables.BOLD_NOTE not in summary["notes"]  # one method: nothing is bold
   data = embedded((tmp_path / "report.html").read_text(encoding="utf-8"), "report")
   assert "3 of 5 images" in data["extent"] and data["notes"] == summary["notes"]
   assert dict(data["about"])["Methods"] == ["linear"]
@@ -102,7 +102,7 @@ def test_images_that_are_left_out_and_labels_that_equal_the_name(tmp_path):
   assert "3 of 5 images" in (tmp_path / "scores.tex").read_text()
   assert json.loads((tmp_path / "scores.json").read_text())["left_out"] == record["left_out"]
   record["methods"]["linear"] |= {"parameters": 1234, "sha256": "ab"}
-  assert captions.methods(record, mark="`") == ["`linear`: 1,234 parameters; sha256 ab"]
+  assert tables.method_lines(record, mark="`") == ["`linear`: 1,234 parameters; sha256 ab"]
 
 
 def test_codes_of_the_darkest_and_the_brightest():
@@ -134,7 +134,7 @@ def test_images_without_files_and_a_missing_file(tmp_path):
   text = (tmp_path / "report.html").read_text(encoding="utf-8")
   assert 'id="picture-' not in text
   assert "No images" in embedded(text, "report")["picturesNote"]
-  assert captions.BOLD_NOTE in embedded(text, "report")["notes"]
+  assert tables.BOLD_NOTE in embedded(text, "report")["notes"]
   record["images"][1]["files"] = dict.fromkeys(("ldr", "masks", "output", "reference"), "no.png")
   before = (tmp_path / "report.html").read_bytes()
   with pytest.raises(UserError, match="no.png: no such file"):
