@@ -4,8 +4,9 @@ Two kinds of picture:
   ldr  [H, W, 3] float32 in [0, 1], display-referred sRGB (JPEG, PNG, WebP, TIFF)
   hdr  [H, W, 3] float32, finite, >= 0, linear BT.709 radiance in the file's own scale
        (OpenEXR, Radiance .hdr, and float .npy or TIFF)
-The content of a file decides how it is read, not its name. Whatever is wrong with a file is
-raised as `UserError` in one line. Everything is written under a temporary name and renamed.
+Begin with `ldr` and `hdr`, which look at a file's content, not its name, and call the module
+of its format. Whatever is wrong with a file is raised as `UserError` in one line
+(`input_files`); everything is written under a temporary name and renamed (`atomic_write`).
 The codecs are imported when first needed.
 """
 
