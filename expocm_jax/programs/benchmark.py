@@ -1,11 +1,15 @@
-"""Time of one step beside iterative samplers with the same network: `--mode=benchmark`.
+"""Speed: `--mode=benchmark`.
 
-The paper claims its one step to be over 400 times faster than DDPM with 1000 steps and 20 times
-faster than DDIM with 50. All are timed in one run, on whole images of one size, each as one
-compiled program whose samplers loop inside; the network is that of the given weights, whose values
-do not matter for the time.
+`samplers`: one step beside iterative samplers with the same network. The paper claims its one step
+to be over 400 times faster than DDPM with 1000 steps and 20 times faster than DDIM with 50. All are
+timed in one run, on whole images of one size, each as one compiled program whose samplers loop
+inside; the network is that of the given weights, whose values do not matter for the time.
+
+`pipeline`: records/s of a config's data beside those of its train step (phase I, all devices of
+this machine): the pipeline must be the faster one.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -15,6 +19,7 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from expocm_jax import image_io
 from expocm_jax.checkpoints import pretrained
@@ -26,11 +31,29 @@ SAMPLERS = ("ddim-50", "ddpm-1000")
 PUBLISHED = {"one step": 0.33, "ddim-50": 7.85, "ddpm-1000": 174.10}  # s; the paper's, see below
 LEAST_SECONDS, LEAST_RUNS = 2.0, 3  # of measurement, and once for what takes longer than a minute
 LONG = 60.0
+SECONDS = 10.0  # of each measurement of the pipeline
 PAPER_NOTE = "published: 512 x 512 on an RTX 3090, a network of unknown size"
 
 
-def main(
-  *, weights: str | os.PathLike, size: int = 512, output: str | os.PathLike | None = None
+def main(*, what: str = "samplers", config: ConfigDict | None = None, **options) -> dict:
+  """`time_samplers(**options)`, or with `what` "pipeline" `rate_pipeline(config)`.
+
+  Raises UserError for options of the other one, for lack of a config, and as these two.
+  """
+  if what == "samplers":
+    return time_samplers(**options)
+  if options:
+    raise UserError(f"--{min(options)}: not used by --what=pipeline; leave it out")
+  if config is None:
+    raise UserError("--what=pipeline: runs from a checkout of the project, as python main.py ...")
+  return rate_pipeline(config)
+
+
+def time_samplers(
+  *,
+  weights: str | os.PathLike = "tiny",
+  size: int = 512,
+  output: str | os.PathLike | None = None,
 ) -> dict[str, float]:
   """Prints seconds an image and the ratios to one step; writes speed.json to the folder `output`.
 
@@ -113,3 +136,53 @@ def _programs(method: Method) -> dict[str, Callable]:
   programs = {"one step": one_step}
   programs |= {name: sampler(*methods.parse_sampler(name)) for name in SAMPLERS}
   return {name: jax.jit(program) for name, program in programs.items()}
+
+
+def rate_pipeline(config: ConfigDict) -> dict[str, float]:
+  """Prints and returns records/s of "pipeline", "step", and "together", as in training.
+
+  Raises UserError for data that cannot be used and a batch that does not fit the devices.
+  """
+  # Not there in an installed package, which times samplers.
+  from expocm_jax.training import loop, processes, state
+  from expocm_jax.training.step import make_train_step
+  from input_pipeline import batches
+
+  method, mesh = Method.from_config(config), processes.make_mesh()
+  loop.check_config(config, method, mesh)
+  train_step = make_train_step(config, method, mesh, phase=1)
+  trained = state.create_state(config, method, mesh)
+
+  def step(batch: dict):
+    nonlocal trained
+    trained, metrics = train_step(trained, processes.global_batch(batch, mesh))
+    jax.block_until_ready(metrics)
+
+  iterator = batches.make_train_iterator(config)
+  measure = functools.partial(rate, records=config.train.batch_size)
+  try:
+    batch = next(iterator)
+    rates = {"step": measure(lambda: step(batch), warmup=3)}
+    # After the step, and emptied first: what was read ahead must not count.
+    rates["pipeline"] = measure(lambda: next(iterator), warmup=3 + 3 * max(1, config.data.workers))
+    rates["together"] = measure(lambda: step(next(iterator)), warmup=3)
+  finally:
+    iterator.close()
+  print(
+    f"{config.data.source}, crop {config.data.crop}, batch {config.train.batch_size}, "
+    f"{config.data.workers} workers, {jax.devices()[0].device_kind} x {jax.device_count()}: "
+    f"pipeline {rates['pipeline']:.1f} records/s, train step {rates['step']:.1f} (ratio "
+    f"{rates['pipeline'] / rates['step']:.2f}), together {rates['together']:.1f}"
+  )
+  return rates
+
+
+def rate(action: Callable[[], object], *, records: int, warmup: int) -> float:
+  """Records/s of `action`, which handles `records` of them a call, after `warmup` calls."""
+  for _ in range(warmup):
+    action()
+  count, start = 0, time.perf_counter()
+  while time.perf_counter() - start < SECONDS:
+    action()
+    count += 1
+  return count * records / (time.perf_counter() - start)

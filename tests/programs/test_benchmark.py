@@ -8,6 +8,7 @@ import pytest
 
 from expocm_jax.errors import UserError
 from expocm_jax.programs import benchmark
+from expocm_jax.training import state, step
 from tests.support import small_run
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
@@ -26,6 +27,26 @@ def test_all_are_timed_in_one_run(network, tmp_path, monkeypatch, capsys):
   assert min(seconds.values()) > 0
   assert json.loads((tmp_path / "out" / "speed.json").read_text())["seconds"] == seconds
   assert "8 x 8 pixels" in capsys.readouterr().out
+
+
+def test_the_pipeline_beside_the_train_step(monkeypatch, capsys):
+  calls = []
+
+  def train_step(trained, batch):  # compiles at once
+    calls.append(batch["ldr"].shape)
+    return trained, {}
+
+  monkeypatch.setattr(step, "make_train_step", lambda *arguments, phase: train_step)
+  monkeypatch.setattr(state, "create_state", lambda *arguments: None)
+  monkeypatch.setattr(benchmark, "SECONDS", 0.01)
+  rates = benchmark.main(what="pipeline", config=small_run.config(batch_size=8))
+  assert rates.keys() == {"pipeline", "step", "together"} and min(rates.values()) > 0
+  assert set(calls) == {(8, 16, 16, 3)}
+  assert "procedural, crop 16, batch 8" in capsys.readouterr().out
+  with pytest.raises(UserError, match="--size: not used by --what=pipeline"):
+    benchmark.main(what="pipeline", config=small_run.config(), size=8)
+  with pytest.raises(UserError, match="checkout"):
+    benchmark.main(what="pipeline")
 
 
 def test_the_table_has_the_ratios():

@@ -1,7 +1,9 @@
 """The command line: mistakes give one line, status 2, and nothing half-written."""
 
+import inspect
 import os
 import pathlib
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from expocm_jax.programs import modes
+from expocm_jax.programs import cli
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 ROOT = pathlib.Path(__file__).parents[2]
@@ -23,6 +25,21 @@ def run(*arguments, through=(), **options):
   options = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True} | options
   done = subprocess.run(command, **options)
   return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def command(monkeypatch, capfd):
+  """Runs a command line within this process; returns as `run`."""
+  handler = signal.getsignal(signal.SIGTERM)
+  monkeypatch.chdir(ROOT)
+
+  def call(*arguments):
+    monkeypatch.setattr(sys, "argv", ["main.py", *map(str, arguments)])
+    status = cli.main()
+    return status, *capfd.readouterr()
+
+  yield call
+  signal.signal(signal.SIGTERM, handler)
 
 
 def mistakes(error):
@@ -80,7 +97,7 @@ CONFIG_MISTAKES = {
 
 
 @pytest.mark.parametrize("case", CONFIG_MISTAKES)
-def test_mistakes_in_the_config(case, tmp_path):
+def test_mistakes_in_the_config(case, command, tmp_path):
   arguments, words = CONFIG_MISTAKES[case]
   own = tmp_path / "own.py"
   own.write_text(
@@ -88,10 +105,10 @@ def test_mistakes_in_the_config(case, tmp_path):
     "  config.train.bach = 3\n  return config\n"
   )
   arguments = [argument.format(own=own) for argument in arguments]
-  assert_one_line(run("--mode=train", f"--workdir={tmp_path}/run", *arguments), *words)
+  assert_one_line(command("--mode=train", f"--workdir={tmp_path}/run", *arguments), *words)
 
 
-def test_mistakes_in_flags_and_paths(tmp_path, photos):
+def test_mistakes_in_flags_and_paths(command, tmp_path, photos):
   a_file = tmp_path / "file"
   a_file.write_text("x")
   photo = f"--input={photos / 'good.png'}"
@@ -106,9 +123,16 @@ def test_mistakes_in_flags_and_paths(tmp_path, photos):
     (["--mode=reconstruct", photo, f"--output={tmp_path}", f"--weights={a_file}"], str(a_file)),
     (["--mode=export", f"--workdir={tmp_path}", "--output=w.safetensors"], "checkpoint"),
     (["--mode=evaluate", f"--output={tmp_path}/out", "--steps=4"], "--steps: not used"),
+    (["--mode=demo", "--config.data.root=x"], "--config.data.root: not used"),
+    (["--mode=demo", photos / "good.png"], "unexpected argument"),
+    (["--mode=reconstruct", photo, f"--output={tmp_path}/out", "--steps=0"], "--steps"),
+    (["--mode=reconstruct", photo, f"--output={tmp_path}/out", "--exr_dtype=int"], "--exr_dtype"),
+    (["--mode=reconstruct", photo, f"--output={tmp_path}/out", "--formats=jpg"], "--formats=jpg"),
+    (["--mode=reconstruct", photo, "--output=o", "--weights=a", "--weights=b"], "takes one"),
+    (["--mode=benchmark", "--what=pipeline", "--size=64"], "--size: not used by --what=pipeline"),
   ]
   for arguments, word in cases:
-    assert_one_line(run(*arguments), word)
+    assert_one_line(command(*arguments), word)
   assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -122,21 +146,38 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(photos, tmp_path):
 
 
 def test_runs_from_another_folder(tmp_path, photos):
-  status, _, error = run("--mode=reconstruct", f"--input={photos / 'one_pixel.jpg'}",
-                         "--output=here", cwd=tmp_path)  # fmt: skip
+  status, _, error = run(photos / "one_pixel.jpg", "--output=here", cwd=tmp_path)
   assert status == 0, error
   assert (tmp_path / "here" / "one_pixel.exr").exists()
 
 
-def test_help_lists_every_flag_that_a_mode_takes():
-  status, out, _ = run("--help")
-  assert status == 0 and modes.USED.keys() == modes.MODES.keys()
-  for name in set().union({"mode"}, *modes.USED.values()):
+def test_help_lists_every_mode_and_flag(command):
+  status, out, _ = command("--help")
+  assert status == 0 and {"config", *cli.FLAGS} == set().union(
+    *(m.flags for m in cli.MODES.values())
+  )
+  for name in ("mode", "config", *cli.FLAGS):
     assert f"  --{name}:" in out or f"  --[no]{name}:" in out, name
+  for name, mode in cli.MODES.items():
+    assert f"  {name} " in out and mode.summary in out
+
+
+@pytest.mark.parametrize("name", cli.MODES)
+def test_the_table_names_what_a_program_takes(name):
+  mode = cli.MODES[name]
+  program = pkgutil.resolve_name(mode.run) if isinstance(mode.run, str) else mode.run
+  parameters = inspect.signature(program).parameters
+  required = [
+    p.name for p in parameters.values() if p.default is p.empty and p.kind != p.VAR_KEYWORD
+  ]
+  assert set(required) - {"config"} == set(mode.needs.split())
+  if not any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
+    assert set(mode.flags) == parameters.keys()
 
 
 def test_the_command_line_itself_does_not_load_jax():
-  check = "import sys, expocm_jax.programs.modes, expocm_jax.programs.options; sys.exit('jax' in sys.modules)"
+  check = "import sys, expocm_jax; from expocm_jax.programs import cli; sys.argv = ['x', '--help'];"
+  check += "cli.main(); sys.exit('jax' in sys.modules)"
   assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
 
 

@@ -8,15 +8,14 @@ import pytest
 from configs import default
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
-from expocm_jax.evaluation import comparison
-from expocm_jax.evaluation import methods as predictors
+from expocm_jax.evaluation import methods, scoring
 from expocm_jax.evaluation.methods import Source
 from expocm_jax.programs import evaluate
 from input_pipeline import source
 from tests.support import small_run
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
-SMALL = dict(protocol_names=["headroom"], metric_names=["psnr_mu"], size=16)
+SMALL = dict(protocols=["headroom"], metrics=["psnr_mu"], size=16)
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +31,13 @@ def three_scenes(monkeypatch):
 def scores(folder, region="all"):
   """PSNR-mu of each method, image by image, as the report has it."""
   images = json.loads((folder / "scores.json").read_text())["images"]
-  methods = images[0]["scores"]
-  return {m: [i["scores"][m]["headroom"][f"psnr_mu/{region}"] for i in images] for m in methods}
+  of = images[0]["scores"]
+  return {m: [i["scores"][m]["headroom"][f"psnr_mu/{region}"] for i in images] for m in of}
 
 
 def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_scenes, tmp_path):
   record = evaluate.main(
-    small_run.config(), sources=[Source(untrained, name="net")], output=tmp_path, views=2, **SMALL
+    small_run.config(), weights=[Source(untrained, name="net")], output=tmp_path, views=2, **SMALL
   )
   assert len(record["images"]) == 6 and record["main"] == "net"
   assert record["methods"]["net"]["sha256"] and "psnr" not in record["command"]
@@ -48,7 +47,7 @@ def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_sc
   first = record["images"][0]
   ldr, hdr = image_io.read_ldr(tmp_path / first["files"]["ldr"]), first["files"]["reference"]
   assert sum(first["pixels"][r] for r in ("clipped", "dark", "well_exposed")) == ldr[..., 0].size
-  linear = predictors.untrained("linear", headroom=16.0).predict(ldr, 0)
+  linear = methods.untrained("linear", headroom=16.0).predict(ldr, 0)
   pair = (linear, image_io.read_hdr(tmp_path / hdr))
   a, b = (np.log1p(5000 * np.clip(x / 16, 0, 1)) / np.log1p(5000) for x in pair)
   mse = np.mean((a - b) ** 2)
@@ -59,7 +58,7 @@ def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_sc
 
 def test_the_validation_split_is_another(three_scenes, tmp_path, monkeypatch):
   monkeypatch.setitem(source.PROCEDURAL_SCENES, "validation", 2)
-  arguments = dict(sources=[], methods=["linear"], **SMALL)
+  arguments = dict(weights=[], methods=["linear"], **SMALL)
   test = evaluate.main(small_run.config(), output=tmp_path / "test", **arguments)
   held = evaluate.main(
     small_run.config(), output=tmp_path / "held", split="validation", **arguments
@@ -72,8 +71,8 @@ def test_the_validation_split_is_another(three_scenes, tmp_path, monkeypatch):
 
 
 def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch, capsys):
-  arguments = dict(sources=[], output=tmp_path, methods=["linear"], **SMALL)
-  score, calls = comparison.Comparison.__call__, []
+  arguments = dict(weights=[], output=tmp_path, methods=["linear"], **SMALL)
+  score, calls = scoring.Comparison.__call__, []
 
   def interrupted(self, *images, seed):
     calls.append(seed)
@@ -81,7 +80,7 @@ def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch, capsy
       raise KeyboardInterrupt
     return score(self, *images, seed=seed)
 
-  monkeypatch.setattr(comparison.Comparison, "__call__", interrupted)
+  monkeypatch.setattr(scoring.Comparison, "__call__", interrupted)
   with pytest.raises(KeyboardInterrupt):
     evaluate.main(small_run.config(), **arguments)
   assert "the same command goes on" in capsys.readouterr().err
@@ -97,7 +96,7 @@ def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch, capsy
 
 @pytest.mark.parametrize("change", [{"crop": 24}, {"projection": "photo"}])
 def test_scores_of_other_views_are_not_kept(change, three_scenes, tmp_path):
-  arguments = dict(sources=[], output=tmp_path, methods=["linear"], **SMALL | {"size": None})
+  arguments = dict(weights=[], output=tmp_path, methods=["linear"], **SMALL | {"size": None})
   config = small_run.config()
   evaluate.main(config, **arguments)
   config.data.update(change)
@@ -118,21 +117,21 @@ def test_metrics_of_other_programs_see_absolute_light(three_scenes, tmp_path, mo
       assert pred_nits.shape == ref_nits.shape == (16, 16, 3)
       return float(ref_nits.max())
 
-  monkeypatch.setattr(comparison, "HdrVdp3", Largest)
-  record = evaluate.main(small_run.config(), sources=[], methods=[], output=tmp_path,
-                         hdrvdp="vdp", **SMALL | {"protocol_names": ["mu-refmax"]})  # fmt: skip
+  monkeypatch.setattr(scoring, "HdrVdp3", Largest)
+  record = evaluate.main(small_run.config(), weights=[], methods=[], output=tmp_path,
+                         hdrvdp="vdp", **SMALL | {"protocols": ["mu-refmax"]})  # fmt: skip
   assert record["versions"]["hdrvdp3"] == "largest, 1.0"
   for image in record["images"]:
     assert image["scores"]["linear"]["mu-refmax"]["hdrvdp3/all"] == pytest.approx(1000)
 
 
 def test_a_result_with_nan_is_not_a_missing_region(three_scenes, tmp_path, monkeypatch):
-  broken = predictors.untrained("linear", headroom=16.0)._replace(
+  broken = methods.untrained("linear", headroom=16.0)._replace(
     name="broken", predict=lambda ldr, seed: np.where(ldr > 0.5, np.nan, ldr)
   )
   monkeypatch.setattr(evaluate, "compared_methods", lambda *a, **k: {"broken": broken})
   with pytest.raises(UserError, match="broken: .* are not finite"):
-    evaluate.main(small_run.config(), sources=[], output=tmp_path, **SMALL)
+    evaluate.main(small_run.config(), weights=[], output=tmp_path, **SMALL)
 
 
 def write_pair(root, name, seed, *, sun=2.0, size=16):
@@ -153,15 +152,15 @@ def pairs_config(root):
 
 def test_the_reference_is_not_cut_at_the_headroom(tmp_path):
   write_pair(tmp_path / "pairs", "a", 0, sun=500.0)
-  arguments = dict(metric_names=["psnr_mu"], protocol_names=["headroom", "mu-refmax"])
+  arguments = dict(metrics=["psnr_mu"], protocols=["headroom", "mu-refmax"])
   record = evaluate.main(
-    pairs_config(tmp_path / "pairs"), sources=[], output=tmp_path / "out", **arguments
+    pairs_config(tmp_path / "pairs"), weights=[], output=tmp_path / "out", **arguments
   )
   files = record["images"][0]["files"]
   ref = image_io.read_hdr(tmp_path / "out" / files["reference"]).astype(np.float64)
   assert ref.max() > 400
   ldr = image_io.read_ldr(tmp_path / "out" / files["ldr"])
-  pred = predictors.untrained("linear", headroom=16.0).predict(ldr, 0)
+  pred = methods.untrained("linear", headroom=16.0).predict(ldr, 0)
   encode = lambda x: np.log1p(5000 * x) / np.log1p(5000)
   wanted = {
     "headroom": encode(np.minimum(pred / 16, 1)) - encode(np.minimum(ref / 16, 1)),
@@ -174,7 +173,7 @@ def test_the_reference_is_not_cut_at_the_headroom(tmp_path):
 
 def test_resuming_knows_each_image(tmp_path, capsys):
   root = tmp_path / "pairs"
-  arguments = dict(sources=[], methods=[], output=tmp_path / "out", **SMALL | {"size": None})
+  arguments = dict(weights=[], methods=[], output=tmp_path / "out", **SMALL | {"size": None})
   for name in "abc":
     write_pair(root, name, ord(name))
   first = evaluate.main(pairs_config(root), **arguments)
@@ -197,7 +196,7 @@ def test_broken_pairs_are_left_out_and_told(tmp_path, capsys):
     write_pair(root, name, ord(name), size=12 if name == "b" else 16)
   (root / "hdr" / "c.exr").write_bytes(b"no image")
   with pytest.raises(UserError, match="2 of 4 images were left out"):
-    evaluate.main(pairs_config(root), sources=[], output=tmp_path / "out", **SMALL | {"size": None})
+    evaluate.main(pairs_config(root), weights=[], output=tmp_path / "out", **SMALL | {"size": None})
   error = capsys.readouterr().err
   assert "b.exr: LDR and HDR differ in size" in error and "c.exr" in error
   assert len(scores(tmp_path / "out")["linear"]) == 2
@@ -205,24 +204,24 @@ def test_broken_pairs_are_left_out_and_told(tmp_path, capsys):
   for path in (root / "hdr").iterdir():
     path.write_bytes(b"no image")
   with pytest.raises(UserError, match="none of 4 images"):
-    evaluate.main(pairs_config(root), sources=[], output=tmp_path / "none", **SMALL)
+    evaluate.main(pairs_config(root), weights=[], output=tmp_path / "none", **SMALL)
 
 
 def test_data_that_is_not_there(tmp_path):
   for root, words in ((tmp_path / "nowhere", "nowhere"), (tmp_path, "no LDR/HDR pairs")):
     with pytest.raises(UserError, match=words):
-      evaluate.main(pairs_config(root), sources=[], output=tmp_path / "out", **SMALL)
+      evaluate.main(pairs_config(root), weights=[], output=tmp_path / "out", **SMALL)
   assert not (tmp_path / "out").exists()
 
 
 MISTAKES = {
   "method": (dict(methods=["magic"]), "'magic'"),
-  "protocol": (dict(protocol_names=["loud"]), "'loud'"),
-  "metric": (dict(metric_names=["beauty"]), "'beauty'"),
-  "size": (dict(metric_names=["ssim_mu"], size=8), "at least 11 pixels"),
-  "twice": (dict(sources=[Source("tiny"), Source("tiny")]), "two methods of that name"),
-  "weights": (dict(sources=[Source("nowhere")]), "nowhere"),
-  "a sampler of one step": (dict(sources=[Source("tiny", "ddim-5")]), "leave it out"),
+  "protocol": (dict(protocols=["loud"]), "'loud'"),
+  "metric": (dict(metrics=["beauty"]), "'beauty'"),
+  "size": (dict(metrics=["ssim_mu"], size=8), "at least 11 pixels"),
+  "twice": (dict(weights=[Source("tiny"), Source("tiny")]), "two methods of that name"),
+  "weights": (dict(weights=[Source("nowhere")]), "nowhere"),
+  "a sampler of one step": (dict(weights=[Source("tiny", "ddim-5")]), "leave it out"),
   "HDR-VDP-3": (dict(hdrvdp="nowhere"), "nowhere"),
 }
 
@@ -230,7 +229,7 @@ MISTAKES = {
 @pytest.mark.parametrize("case", MISTAKES)
 def test_mistakes_are_told_before_anything_is_written(case, tmp_path):
   changes, words = MISTAKES[case]
-  arguments = dict(sources=[], output=tmp_path / "out", **SMALL) | changes
+  arguments = dict(weights=[], output=tmp_path / "out", **SMALL) | changes
   with pytest.raises(UserError, match=words):
     evaluate.main(small_run.config(), **arguments)
   assert not (tmp_path / "out").exists()

@@ -10,10 +10,9 @@ from PIL import Image
 from expocm_jax import image_io
 from expocm_jax.checkpoints import weights
 from expocm_jax.errors import UserError
-from expocm_jax.inference import preview
+from expocm_jax.inference.reconstructor import Reconstructor
 from expocm_jax.method.expocm import Method
-from expocm_jax.programs import export, reconstruct
-from expocm_jax.programs.reconstruct import Reconstructor
+from expocm_jax.programs import reconstruct
 from tests.support import small_network
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
@@ -145,7 +144,7 @@ def test_program_writes_what_python_returns(weights_file, small, ldr, tmp_path, 
 
 
 def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, capsys, monkeypatch):
-  monkeypatch.setattr(Reconstructor, "from_checkpoint", lambda path: small)
+  monkeypatch.setattr(Reconstructor, "from_pretrained", lambda path: small)
   folder, output = tmp_path / "in", tmp_path / "out"
   folder.mkdir()
   for name in ("x.png", "X.jpg", "last.webp", "old.preview.png"):
@@ -165,7 +164,7 @@ def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, caps
 
 
 def test_a_missing_input_does_not_stop_the_rest(weights_file, small, tmp_path, capsys, monkeypatch):
-  monkeypatch.setattr(Reconstructor, "from_checkpoint", lambda path: small)
+  monkeypatch.setattr(Reconstructor, "from_pretrained", lambda path: small)
   photo, missing, empty = tmp_path / "a.png", tmp_path / "missing.png", tmp_path / "empty"
   Image.new("RGB", (9, 5), (200, 100, 50)).save(photo)
   empty.mkdir()
@@ -201,8 +200,8 @@ def test_a_photo_too_large_for_the_memory_is_named(error, weights_file, tmp_path
     ({"output": "out.exr"}, "names a file"),
     ({"output": "photo.png/below"}, "cannot be written"),
     ({"formats": ("jpg",)}, "jpg"),
-    ({"exr_dtype": "int"}, "int"),
-    ({"steps": 0}, "steps"),
+    ({"input": ""}, "--input: empty"),
+    ({"formats": ()}, "exr and/or hdr"),
     ({"weights": "missing"}, "missing"),
   ],
 )
@@ -214,6 +213,15 @@ def test_what_cannot_be_done(weights_file, tmp_path, monkeypatch, change, proble
     reconstruct.main(**options)
   assert "\n" not in str(caught.value)
   assert not list(tmp_path.rglob("*.exr"))
+
+
+@pytest.mark.parametrize("change", [{"exr_dtype": "int"}, {"steps": 0}])
+def test_what_only_python_can_pass(weights_file, tmp_path, change):
+  photo = tmp_path / "photo.png"
+  Image.new("RGB", (9, 5)).save(photo)
+  with pytest.raises(ValueError, match=next(iter(change))):
+    reconstruct.main(input=photo, output=tmp_path / "out", weights=weights_file, **change)
+  assert not list((tmp_path / "out").iterdir())
 
 
 def test_names_never_collide():
@@ -232,34 +240,3 @@ def test_dynamic_range():
   assert reconstruct.dynamic_range(image) == pytest.approx(10, abs=0.05)
   flat = np.zeros((3, 1, 3), np.float32)
   assert reconstruct.dynamic_range(flat) == 0
-
-
-def test_preview_shows_photo_and_exposures():
-  ldr = np.full((50, 120, 3), 0.5, np.float32)
-  hdr = np.full((50, 120, 3), 4.0, np.float32)
-  sheet = preview.preview_sheet(ldr, hdr)
-  assert sheet.shape == (18 + 50, 4 * 120 + 3 * 2, 3) and sheet.dtype == np.uint8
-  panels = [sheet[40, 60 + 122 * index, 0] for index in range(4)]
-  assert panels == [128, 255, 255, 137]  # 137: sRGB of 4 / 16
-  for shape in ((1, 1, 3), (1, 5000, 3), (5000, 1, 3)):
-    sheet = preview.preview_sheet(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
-    assert sheet.shape[1] <= 1600 and sheet.shape[0] <= 1620
-
-
-def test_export_is_what_reconstruction_loads(config, params, weights_file, tmp_path, monkeypatch):
-  trained = config.copy_and_resolve_references()
-  trained.data.root = "/private/place"
-  trained.train.init_from = "/private/runs/first"
-  monkeypatch.setattr(export.runs, "load_for_inference", lambda path: (trained, params))
-  (tmp_path / "run").mkdir()
-  path = export.main(checkpoint=tmp_path / "run", output=tmp_path / "e.safetensors")
-  (saved, one, _), (_, other, _) = map(weights.load_weights, (path, weights_file))
-  assert saved.train.init_from == "first"
-  with saved.unlocked():
-    saved.train.init_from = ""
-  assert saved == config  # without the paths
-  jax.tree.map(np.testing.assert_array_equal, one, other)
-  with pytest.raises(UserError, match="end in .safetensors"):
-    export.main(checkpoint=tmp_path / "run", output=tmp_path / "e.bin")
-  with pytest.raises(UserError, match="no such run"):
-    export.main(checkpoint=tmp_path / "no", output=path)

@@ -16,7 +16,7 @@ from tests.support import small_run
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 NAMES = ["regression", "diffusion"]
-ARGUMENTS = dict(names=NAMES, protocol_names=["headroom"], metric_names=["psnr_mu"], size=16)
+ARGUMENTS = dict(variants=NAMES, protocols=["headroom"], metrics=["psnr_mu"], size=16)
 
 
 @pytest.fixture
@@ -65,9 +65,9 @@ def test_a_study_goes_on_where_it_was_stopped(trained, tmp_path, monkeypatch):
 
 
 MISTAKES = {
-  "names": (["two", "four"], "'four': unknown"),
-  "protocol_names": (["loud"], "'loud': unknown"),
-  "metric_names": (["beauty"], "'beauty': unknown"),
+  "variants": (["two", "four"], "no variant 'four'"),
+  "protocols": (["loud"], "'loud': unknown"),
+  "metrics": (["beauty"], "'beauty': unknown"),
   "size": (4, "at least 11 pixels"),
 }
 
@@ -75,7 +75,7 @@ MISTAKES = {
 @pytest.mark.parametrize("option", MISTAKES)
 def test_mistakes_are_told_before_any_training(option, trained, tmp_path):
   value, words = MISTAKES[option]
-  arguments = ARGUMENTS | {"metric_names": ["ssim_mu"]} | {option: value}
+  arguments = ARGUMENTS | {"metrics": ["ssim_mu"]} | {option: value}
   with pytest.raises(UserError, match=words):
     study.main(small_run.config(), tmp_path / "study", **arguments)
   assert not trained and not (tmp_path / "study").exists()
@@ -83,7 +83,7 @@ def test_mistakes_are_told_before_any_training(option, trained, tmp_path):
 
 def test_variants_that_only_phase_two_tells_apart_need_one(trained, tmp_path):
   config = small_run.config(phase2_steps=0)
-  options = ARGUMENTS | {"names": ["three", "regression", "full"]}
+  options = ARGUMENTS | {"variants": ["three", "regression", "full"]}
   with pytest.raises(UserError, match="three and full differ in phase II alone"):
     study.main(config, tmp_path, **options)
   assert not trained and not list(tmp_path.iterdir())
