@@ -1,4 +1,4 @@
-"""Photos on the host: the arrays that are accepted, and what is taken of a whole photo at once.
+"""Photos on the host: the arrays that are accepted, and what is taken of a photo before tiling.
 
 Images here may be too large for a device; they are converted in bands of rows.
 """
@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jax import Array
 
 from expocm_jax.method.expocm import Method
 from expocm_jax.method.masks import ExposureLevels
-from expocm_jax.network.tone_curve import assemble, hat_weights
-from expocm_jax.network.tone_grid import KNOTS, NEIGHBOURHOODS, cell_weights, level_weight
+from expocm_jax.network import photo_context
 from expocm_jax.ops import color
 
 BAND = 2**20  # pixels; converted and counted, each takes some 60 bytes
@@ -22,8 +20,8 @@ class PhotoStatistics(NamedTuple):
   """What tiles need to know of the photo they are cut from."""
 
   levels: ExposureLevels  # [1, 1, 1, 1] each
-  tone: Array  # [1, 6, bins]
-  cells: Array  # [1, n, n, 3 * knots]
+  tone: np.ndarray  # [1, 6, bins]
+  cells: np.ndarray  # [1, n, n, 3 * knots]
 
 
 def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> PhotoStatistics:
@@ -32,76 +30,38 @@ def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> PhotoSta
   They are those of `masks.exposure_levels` and `Method.condition`, but beside the photo and `band`
   pixels of it only its luminance takes memory.
   """
-  return PhotoStatistics(
-    _levels(ldr, method, band), _tone(ldr, method, band), _cells(ldr, method, band)
-  )
-
-
-def _levels(ldr: np.ndarray, method: Method, band: int) -> ExposureLevels:
   luminance = np.empty(ldr.shape[:2], np.float32)
   for rows in _bands(ldr, band):
     luminance[rows] = color.luminance(as_float(ldr[rows]))[..., 0]
   low, high = np.percentile(luminance, [method.q_lo, method.q_hi], overwrite_input=True)
-  return ExposureLevels(*(np.full((1, 1, 1, 1), level, np.float32) for level in (low, high)))
+  levels = (np.full((1, 1, 1, 1), level, np.float32) for level in (low, high))
+  codes = 2**8 if ldr.dtype == np.uint8 else 2**16
+  tone, cells = photo_context.photo_statistics(
+    (_codes(ldr[rows]) for rows in _bands(ldr, band)),
+    ldr.shape[:2],
+    np.asarray(photo_context.values_of_codes(method.encode_ldr, codes)),
+    np.float32(method.white),
+    bins=method.network.tone_bins,
+    cells=method.network.tone_cells,
+  )
+  return PhotoStatistics(ExposureLevels(*levels), tone[None], cells[None])
 
 
-def _tone(ldr: np.ndarray, method: Method, band: int) -> Array:
-  """By counting values."""
-  if not method.network.tone_bins:
-    return np.zeros((1, 6, 0), np.float32)
-  y = _values(ldr, method)
-  counts, counts_of_largest, differences = (np.zeros((n, y.size)) for n in (3, 1, 3))
-  for rows in _bands(ldr, band):
-    steps = _steps(ldr[rows]).reshape(-1, 3)
-    largest = steps.max(axis=-1)
-    counts_of_largest += np.bincount(largest, minlength=y.size)
-    for channel, values in enumerate(steps.T):
-      counts[channel] += np.bincount(values, minlength=y.size)
-      below = y[largest] - y[values]
-      differences[channel] += np.bincount(largest, weights=below, minlength=y.size)
-  weights = np.asarray(hat_weights(y, method.network.tone_bins), np.float64)
-  sums = (counts, counts_of_largest, differences)
-  pixels = ldr.shape[0] * ldr.shape[1]
-  return assemble(*((n @ weights / pixels).astype(np.float32)[None] for n in sums))
-
-
-def _cells(ldr: np.ndarray, method: Method, band: int) -> Array:
-  cells = method.network.tone_cells
-  if not cells:
-    return np.zeros((1, 0, 0, 3 * len(KNOTS)), np.float32)
-  level = _values(ldr, method) / np.float32(method.white)
-  weights = np.stack([level_weight(level, near) for near in NEIGHBOURHOODS])  # [knots, steps]
-  down, across = (cell_weights(size, cells) for size in ldr.shape[:2])
-  sums = np.zeros((cells, cells, len(KNOTS), 3))
-  for rows in _bands(ldr, band):
-    steps = _steps(ldr[rows])
-    for channel in range(3):
-      for knot, weight in enumerate(weights):
-        sums[:, :, knot, channel] += down[:, rows] @ (weight[steps[..., channel]] @ across.T)
-  return sums.reshape(1, cells, cells, -1).astype(np.float32)
-
-
-def _steps(ldr: np.ndarray) -> np.ndarray:
-  """The integers of a checked image; floats in steps of 16 bits."""
+def _codes(ldr: np.ndarray) -> np.ndarray:
+  """The codes of a checked image, those of 16 bits for floats."""
   if np.issubdtype(ldr.dtype, np.integer):
     return ldr
   return np.rint(as_float(ldr) * (2**16 - 1)).astype(np.uint16)
 
 
-def _values(ldr: np.ndarray, method: Method) -> np.ndarray:
-  """The y of each integer that `_steps` can give."""
-  most = np.iinfo(np.uint8 if ldr.dtype == np.uint8 else np.uint16).max
-  ramp = np.arange(most + 1, dtype=np.float32)[:, None] / np.float32(most)
-  return np.asarray(method.encode_ldr(np.repeat(ramp, 3, axis=1)))[:, 0]
-
-
 def _bands(ldr: np.ndarray, pixels: int) -> Iterator[slice]:
+  """Slices of rows that hold about so many pixels."""
   step = max(1, pixels // ldr.shape[1])
   return (slice(first, first + step) for first in range(0, ldr.shape[0], step))
 
 
 def checked(ldr: np.ndarray) -> np.ndarray:
-  """The array if it is an image that can be reconstructed."""
+  """The array if it is an image that can be reconstructed; ValueError if it is not."""
   ldr = np.asarray(ldr)
   if ldr.ndim != 3 or ldr.shape[-1] != 3 or 0 in ldr.shape:
     raise ValueError(

@@ -1,9 +1,9 @@
-"""From an LDR array to an HDR array: tiles, noise by position, steps and samples."""
+"""From an LDR array to an HDR array: tiles, steps and samples."""
 
 import collections
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -15,9 +15,10 @@ from ml_collections import ConfigDict
 from expocm_jax.checkpoints import pretrained
 from expocm_jax.errors import UserError
 from expocm_jax.inference import photo_statistics, tiling
+from expocm_jax.inference.noise import noise_window
 from expocm_jax.method import schedules
 from expocm_jax.method.expocm import Condition, Method
-from expocm_jax.network.photo_context import PhotoContext
+from expocm_jax.network.photo_context import PhotoContext, pixel_centres
 
 IN_FLIGHT = 2  # windows on the device while the host prepares the next
 
@@ -61,18 +62,14 @@ class Reconstructor:
     self._finish = jax.jit(functools.partial(_finish, self.method))
 
   @classmethod
-  def from_checkpoint(cls, path: str | os.PathLike, **options) -> "Reconstructor":
-    """From a weights file, a run's folder, or a single checkpoint's; no config file is needed.
+  def from_pretrained(cls, name_or_path: str | os.PathLike = "tiny", **options) -> "Reconstructor":
+    """From shipped weights by name, a weights file, or the folder of a run or of one checkpoint.
 
-    Raises UserError when there is none or it cannot be used.
+    No config file is needed; `options` are those of the constructor. Raises UserError when there
+    is nothing of that name or it cannot be used.
     """
-    config, params = pretrained.load(path)
+    config, params = pretrained.load(name_or_path)
     return cls(config, params, **options)
-
-  @classmethod
-  def from_pretrained(cls, name: str = "tiny", **options) -> "Reconstructor":
-    """From the weights of that name that come with the project; UserError if there are none."""
-    return cls.from_checkpoint(name, **options)
 
   def __call__(
     self, ldr: np.ndarray, *, seed: int = 0, steps: int = 1, samples: int = 1
@@ -117,61 +114,53 @@ class Reconstructor:
     )
     statistics = photo_statistics.statistics(ldr, self.method)
     keys = [jax.random.fold_in(jax.random.key(seed), sample) for sample in range(samples)]
-    tile = functools.partial(
-      self._tile,
-      layout=layout,
-      statistics=statistics,
-      keys=keys,
-      times=schedules.inference_times(steps),
-    )
-
+    times = schedules.inference_times(steps)
+    corners = layout.corners
     hdr = np.empty(ldr.shape, np.float32)
     std = np.empty(ldr.shape, np.float32) if samples > 1 else None
-    pending, finished = collections.deque(), 0
-    for index, corner in enumerate(layout.corners, 1):
-      pending.append((corner, tile(ldr, corner)))
-      while pending and (len(pending) > IN_FLIGHT or index == len(layout.corners)):
-        (row, column), result = pending.popleft()
-        for whole, part in zip((hdr, std), result, strict=True):
-          if whole is not None:
-            place = whole[row : row + layout.tile[0], column : column + layout.tile[1]]
-            place[...] = np.asarray(part)[: place.shape[0], : place.shape[1]]
-        finished += 1
-        if on_tile is not None:
-          on_tile(finished, len(layout.corners))
+    tiles = ((c, self._tile(ldr, c, layout, statistics, keys, times)) for c in corners)
+    for finished, ((row, column), tile) in enumerate(_ahead(tiles, IN_FLIGHT), 1):
+      for image, part in zip((hdr, std), tile, strict=True):
+        if image is not None:
+          target = image[row : row + layout.tile[0], column : column + layout.tile[1]]
+          target[...] = np.asarray(part)[: target.shape[0], : target.shape[1]]
+      if on_tile is not None:
+        on_tile(finished, len(corners))
     return Reconstruction(hdr, std)
 
   def _tile(
     self,
     ldr: np.ndarray,
     corner: tuple[int, int],
-    *,
     layout: tiling.Layout,
     statistics: photo_statistics.PhotoStatistics,
     keys: list[Array],
     times: tuple[float, ...],
-  ):
+  ) -> tuple[Array, Array]:
     """(hdr, std) of one tile, still being computed when this returns."""
-    window = jax.device_put(photo_statistics.as_float(tiling.cut_window(ldr, corner, layout)))
-    place = tiling.window_places(ldr.shape[:2], corner, layout)
+    indices = layout.window_indices(corner)
+    window = jax.device_put(photo_statistics.as_float(ldr[np.ix_(*indices)]))
+    centres = tuple(pixel_centres(n)[i] for n, i in zip(layout.image, indices, strict=True))
     origin = np.array(corner, np.int32) - np.int32(layout.halo)
-    empty = np.zeros((*layout.tile, 3), np.float32)
-    moments = _Moments(empty, empty, empty)
+    moments = _Moments(*[np.zeros((*layout.tile, 3), np.float32)] * 3)
     for count, key in enumerate(keys, 1):
       x = window  # without influence at t = 1
       for step, t in enumerate(times):
-        x = self._step(
-          self.params,
-          x,
-          np.full(1, t, np.float32),
-          window,
-          statistics,
-          place,
-          jax.random.fold_in(key, step),
-          origin,
-        )
+        noise_key = jax.random.fold_in(key, step)
+        time = np.full(1, t, np.float32)
+        x = self._step(self.params, x, time, window, statistics, centres, noise_key, origin)
       moments = self._add_sample(moments, np.float32(count), x, halo=layout.halo)
     return self._finish(moments, np.float32(len(keys)))
+
+
+def _ahead(items: Iterable, count: int) -> Iterator:
+  """The items, each one started `count` items before it is handed on."""
+  started = collections.deque()
+  for item in items:
+    started.append(item)
+    if len(started) > count:
+      yield started.popleft()
+  yield from started
 
 
 def _step(
@@ -181,15 +170,15 @@ def _step(
   t: Array,
   ldr: Array,
   statistics: photo_statistics.PhotoStatistics,
-  place: tuple[Array, Array],
+  centres: tuple[Array, Array],
   key: Array,
   origin: Array,
 ) -> Array:
   """One network call on a window [rows, columns, 3]: the estimate of x0 from x noised to t."""
   ldr, x = ldr[None], x[None]
-  noise = tiling.noise_window(key, origin, ldr.shape[1:3])[None]
+  noise = noise_window(key, origin, ldr.shape[1:3])[None]
   exposure = method.masks_from_levels(ldr, statistics.levels)
-  context = PhotoContext(statistics.tone, statistics.cells, method.white, *place)
+  context = PhotoContext(statistics.tone, statistics.cells, method.white, *centres)
   condition = Condition(method.encode_ldr(ldr), context)
   return method.sampling_step(params, x, condition, noise, t, exposure)[0]
 

@@ -132,9 +132,10 @@ class Method:
 
   def condition(self, ldr: jax.Array) -> Condition:
     """The condition that whole photos give."""
-    y, network = self.encode_ldr(ldr), self.network
-    context = photo_context.whole(y, self.white, bins=network.tone_bins, cells=network.tone_cells)
-    return Condition(y, context)
+    options = dict(bins=self.network.tone_bins, cells=self.network.tone_cells)
+    return Condition(
+      self.encode_ldr(ldr), photo_context.from_photos(ldr, self.encode_ldr, **options)
+    )
 
   def decode(self, x0: jax.Array) -> jax.Array:
     """x0 -> relative radiance in [0, headroom]."""

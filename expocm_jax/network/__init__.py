@@ -1,1 +1,1 @@
-"""The U-Net and its optional extras; the only room that knows flax."""
+"""The U-Net and its options, the only room that knows flax; read `layers`, then `unet`."""

@@ -9,12 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from expocm_jax.network.photo_context import PhotoContext
-from expocm_jax.network.tone_curve import tone_curve
-from expocm_jax.network.tone_grid import KNOTS, slice_grid, smooth_places
-
-EPSILON = 1e-5
-CURVE_SCALE = 0.3  # of tone curves: one step of Adam moves them by a few thousandths
+EPSILON = 1e-5  # of `ChannelNorm`, beside a mean square
 
 
 def spread(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
@@ -90,78 +85,6 @@ class TimeEmbedding(nn.Module):
     encoding = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
     hidden = nn.silu(dense(4 * self.features)(encoding))
     return nn.silu(dense(4 * self.features)(hidden))
-
-
-class ToneCurve(nn.Module):
-  """One curve per channel for a whole photo, chosen by its tone statistics.
-
-  It undoes the camera's response as far as that is the same for all pixels, so that the
-  convolutions need not find it out at every place anew.
-  """
-
-  features: int = 128
-  knots: int = 17
-
-  @nn.compact
-  def __call__(self, y: jax.Array, tone: jax.Array) -> jax.Array:
-    """The curves' values, zero at first.
-
-    Args:
-      y: [B, H, W, 3] in [0, 1].
-      tone: [B, 6, bins], `tone_statistics` of the whole photos.
-
-    Returns:
-      [B, H, W, 3], to be added to the network's output, which is about x0 - y.
-    """
-    shares, differences = jnp.split(tone, 2, axis=1)
-    # Of some fifty bins most hold a few percent, most differences are a tenth: about one, both.
-    hidden = jnp.concatenate([0.5 * jnp.log(shares + 1e-3) + 2.5, 10.0 * differences], axis=1)
-    hidden = hidden.reshape(hidden.shape[0], -1)
-    for _ in range(2):
-      hidden = nn.silu(dense(self.features)(hidden))
-    heights = dense(3 * self.knots, zero=True)(hidden)
-    return tone_curve(y, CURVE_SCALE * heights.reshape(-1, 3, self.knots))
-
-
-class ToneGrid(nn.Module):
-  """A curve for each channel and place of a photo, chosen by the levels in all its cells.
-
-  A small U-Net over the cells: places are squares of two by two cells, and of four by four. All
-  that makes them larger or smaller is symmetric, so a place's curve belongs to its centre.
-  """
-
-  features: int  # of the finer grid; the coarser has twice as many
-  dtype: jnp.dtype
-
-  @nn.compact
-  def __call__(self, y: jax.Array, context: PhotoContext, embedding: jax.Array) -> jax.Array:
-    """The curves' values, zero at first.
-
-    Args:
-      y: [B, H, W, 3] in [0, white], a part of the photos.
-      context: of the photos; the cells along a side are divisible by four.
-      embedding: [B, E], `TimeEmbedding` of t.
-
-    Returns:
-      [B, H, W, 3], to be added to the network's output.
-    """
-    shares = context.cells
-    # What is up is often sky.
-    height = jnp.linspace(-1.0, 1.0, shares.shape[1])[None, :, None, None]
-    height = jnp.broadcast_to(height, (*shares.shape[:3], 1))
-    inputs = jnp.concatenate([2.0 * shares, jnp.ones_like(height), height], axis=-1)
-    fine = conv(self.features, dtype=self.dtype)(fold(inputs.astype(self.dtype), 2))
-    fine = ResidualBlock(self.features, self.dtype)(fine, embedding)
-    h = conv(2 * self.features, dtype=self.dtype, kernel=1)(fold(fine, 2))
-    for _ in range(3):
-      h = ResidualBlock(2 * self.features, self.dtype)(h, embedding)
-    h = conv(self.features, dtype=self.dtype)(upsample(h))
-    h = jnp.concatenate([h, fine], axis=-1)
-    h = ResidualBlock(self.features, self.dtype)(h, embedding)
-    h = nn.silu(ChannelNorm()(h)).astype(jnp.float32)
-    grid = CURVE_SCALE * conv(3 * len(KNOTS), dtype=jnp.float32, kernel=1, zero=True)(h)
-    level = y / context.white
-    return slice_grid(smooth_places(grid), level, context.rows, context.columns)
 
 
 class ResidualBlock(nn.Module):

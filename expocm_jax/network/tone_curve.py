@@ -1,21 +1,27 @@
-"""Tone statistics: what a whole photo says about its camera's response; and the curve.
+"""A tone curve for a photo, chosen by what the whole photo says of its camera's response.
 
 A camera has one response for all pixels of a photo. A window of an image knows only a few of them;
-these statistics, taken of the whole photo once, know all, and they are 6 x bins numbers whatever
+the statistics, taken of the whole photo once, know all, and they are 6 x bins numbers whatever
 its size: how often each level occurs in each channel, and how colourful pixels of each level are.
 Both depend on the response and little on the scale of what is seen.
 
-y is the photo in the network's domain, [0, 1]; levels are even steps over [0, 1]. In training a
-crop of a pair counts as a whole photo; the camera model's photos are whole.
+Levels are even steps over [0, 1] of y, the photo in the network's domain.
 """
 
+import functools
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from expocm_jax.network.layers import dense
+
+CURVE_SCALE = 0.3  # of tone curves: one step of Adam moves them by a few thousandths
 FLOOR = 1e-3  # share of the pixels below which the colour of a level fades to grey
 
 
-def hat_weights(x: jax.Array, knots: int) -> jax.Array:
+def hat_weights(x: jax.Array | np.ndarray, knots: int) -> jax.Array | np.ndarray:
   """Weights of linear interpolation between even knots over [0, 1].
 
   Args:
@@ -25,37 +31,48 @@ def hat_weights(x: jax.Array, knots: int) -> jax.Array:
   Returns:
     [..., knots] in [0, 1]; at most two are above zero, and all sum to one.
   """
-  places = jnp.arange(knots, dtype=x.dtype).reshape((1,) * x.ndim + (knots,))
-  return jnp.clip(1.0 - jnp.abs(x[..., None] * (knots - 1) - places), 0.0, 1.0)
+  xp = x.__array_namespace__()
+  positions = xp.arange(knots, dtype=x.dtype).reshape((1,) * x.ndim + (knots,))
+  return xp.clip(1.0 - xp.abs(x[..., None] * (knots - 1) - positions), 0.0, 1.0)
 
 
-def tone_statistics(y: jax.Array, bins: int) -> jax.Array:
-  """Statistics of whole photos: [B, H, W, 3] -> [B, 6, bins]; rows as of `assemble`."""
-
-  def add(sums, row):  # one row at a time, or the weights of all pixels would lie in memory
-    largest = jnp.max(row, axis=-1, keepdims=True)
-    near = hat_weights(largest, bins)  # [B, W, 1, bins]
-    terms = (hat_weights(row, bins), near, near * (largest - row)[..., None])
-    return jax.tree.map(lambda total, term: total + jnp.sum(term, axis=1), sums, terms), None
-
-  start = tuple(jnp.zeros((y.shape[0], channels, bins), y.dtype) for channels in (3, 1, 3))
-  sums, _ = jax.lax.scan(add, start, jnp.moveaxis(y, 1, 0))
-  return assemble(*(total / (y.shape[1] * y.shape[2]) for total in sums))
-
-
-def assemble(shares: jax.Array, shares_of_largest: jax.Array, differences: jax.Array) -> jax.Array:
-  """The statistics from means over all pixels.
+def tone_sums(codes: jax.Array | np.ndarray, y: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+  """What `tone_statistics` needs of a photo or a part of it; the sums of its parts add up.
 
   Args:
-    shares: [..., 3, bins], of `hat_weights` of y.
-    shares_of_largest: [..., 1, bins], of the weights of each pixel's largest channel.
-    differences: [..., 3, bins], of these weights times (largest channel - y).
+    codes: [H, W, 3] unsigned integers below N.
+    y: [N] float32, the level of each code.
 
   Returns:
-    [..., 6, bins]: the shares, then for each channel how far it lies below the largest one, on
-    average over the pixels whose largest channel is near the level.
+    [7, N], float64 for numpy and float32 for JAX: how many pixels have the code in R, in G, in B
+    and as their largest channel; of the last, how far R, G and B lie below the largest, in all.
   """
-  return jnp.concatenate([shares, differences / (shares_of_largest + FLOOR)], axis=-2)
+  xp = codes.__array_namespace__()
+  count = np.bincount if xp is np else functools.partial(jnp.bincount, length=y.size)
+  channels = codes.reshape(-1, 3).T
+  largest = channels.max(axis=0)
+  sums = [count(values, minlength=y.size) for values in (*channels, largest)]
+  sums += [count(largest, y[largest] - y[values], minlength=y.size) for values in channels]
+  return xp.stack(sums, dtype=float)
+
+
+def tone_statistics(
+  sums: jax.Array | np.ndarray, y: jax.Array | np.ndarray, bins: int
+) -> jax.Array | np.ndarray:
+  """The statistics of a photo.
+
+  Args:
+    sums: [7, N], `tone_sums` of the whole photo.
+    y: [N] float32, the level of each code.
+    bins: levels that are told apart.
+
+  Returns:
+    [6, bins] float32: for R, G and B the shares of the levels, which sum to one; then how far the
+    channel lies below the largest one, on average over the pixels whose largest is near the level.
+  """
+  xp = sums.__array_namespace__()
+  means = (sums @ hat_weights(y, bins).astype(float) / sums[3].sum()).astype(np.float32)
+  return xp.concatenate([means[:3], means[4:] / (means[3:4] + FLOOR)])
 
 
 def tone_curve(y: jax.Array, heights: jax.Array) -> jax.Array:
@@ -65,13 +82,44 @@ def tone_curve(y: jax.Array, heights: jax.Array) -> jax.Array:
     y: [B, H, W, C] in [0, 1].
     heights: [B, C, knots].
   """
-  places = y * (heights.shape[-1] - 1)
+  positions = y * (heights.shape[-1] - 1)
 
   @jax.checkpoint  # or the gradient would keep the weights of all knots in memory
   def add(curve, knot):
-    place, height = knot
-    weight = jnp.clip(1.0 - jnp.abs(places - place), 0.0, 1.0)
+    position, height = knot
+    weight = jnp.clip(1.0 - jnp.abs(positions - position), 0.0, 1.0)
     return curve + height[:, None, None] * weight, None
 
   knots = jnp.arange(heights.shape[-1], dtype=y.dtype)
   return jax.lax.scan(add, jnp.zeros_like(y), (knots, jnp.moveaxis(heights, -1, 0)))[0]
+
+
+class ToneCurve(nn.Module):
+  """One curve per channel for a whole photo, chosen by its tone statistics.
+
+  It undoes the camera's response as far as that is the same for all pixels, so that the
+  convolutions need not find it out at every place anew.
+  """
+
+  features: int = 128
+  knots: int = 17
+
+  @nn.compact
+  def __call__(self, y: jax.Array, tone: jax.Array) -> jax.Array:
+    """The curves' values, zero at first.
+
+    Args:
+      y: [B, H, W, 3] in [0, 1].
+      tone: [B, 6, bins], `tone_statistics` of the whole photos.
+
+    Returns:
+      [B, H, W, 3], to be added to the network's output, which is about x0 - y.
+    """
+    shares, differences = jnp.split(tone, 2, axis=1)
+    # Of some fifty bins most hold a few percent, most differences are a tenth: about one, both.
+    hidden = jnp.concatenate([0.5 * jnp.log(shares + 1e-3) + 2.5, 10.0 * differences], axis=1)
+    hidden = hidden.reshape(hidden.shape[0], -1)
+    for _ in range(2):
+      hidden = nn.silu(dense(self.features)(hidden))
+    heights = dense(3 * self.knots, zero=True)(hidden)
+    return tone_curve(y, CURVE_SCALE * heights.reshape(-1, 3, self.knots))

@@ -1,5 +1,7 @@
 """The network F(x_t, y, t): a U-Net with three down- and three upsampling stages."""
 
+from collections.abc import Iterable
+
 import flax.linen as nn
 import jax
 import jax.flatten_util
@@ -10,14 +12,16 @@ from expocm_jax.network.layers import (
   ChannelNorm,
   ResidualBlock,
   TimeEmbedding,
-  ToneCurve,
-  ToneGrid,
   conv,
   fold,
   unfold,
   upsample,
 )
 from expocm_jax.network.photo_context import PhotoContext
+from expocm_jax.network.tone_curve import ToneCurve
+from expocm_jax.network.tone_grid import ToneGrid
+
+LARGEST_STRIDE = 64  # pixels; a network's stride must divide it, for inference's tiles to line up
 
 
 class UNet(nn.Module):
@@ -40,9 +44,9 @@ class UNet(nn.Module):
   blocks: int
   time_features: int
   dtype: jnp.dtype
-  patch: int = 1
-  tone_bins: int = 0
-  tone_cells: int = 0
+  patch: int
+  tone_bins: int
+  tone_cells: int
 
   @nn.compact
   def __call__(
@@ -82,26 +86,15 @@ class UNet(nn.Module):
     if self.tone_bins:
       output += ToneCurve()(y, context.tone)
     if self.tone_cells:
-      output += ToneGrid(self.base_width, self.dtype)(y, context, embedding)
+      level = y / context.white
+      grid = ToneGrid(self.base_width, self.dtype)
+      output += grid(level, context.cells, context.rows, context.columns, embedding)
     return output
 
 
-def create(
-  *,
-  base_width: int,
-  multipliers: tuple[int, ...],
-  blocks: int,
-  time_features: int,
-  dtype: str,
-  patch: int = 1,
-  tone_bins: int = 0,
-  tone_cells: int = 0,
-) -> UNet:
-  """The network with the fields of `config.model`; older weights lack the last ones."""
-  kind = jnp.dtype(dtype)
-  return UNet(
-    base_width, tuple(multipliers), blocks, time_features, kind, patch, tone_bins, tone_cells
-  )
+def create(*, multipliers: Iterable[int], dtype: str, **fields: int) -> UNet:
+  """The network with the fields of `config.model`."""
+  return UNet(multipliers=tuple(multipliers), dtype=jnp.dtype(dtype), **fields)
 
 
 def init_params(network: UNet, key: jax.Array) -> dict:
@@ -109,7 +102,7 @@ def init_params(network: UNet, key: jax.Array) -> dict:
   size = stride(network.multipliers, network.patch)
   image = jnp.zeros((1, size, size, 3))
   bins, cells = network.tone_bins, network.tone_cells
-  context = photo_context.whole(image, jnp.ones(()), bins=bins, cells=cells)
+  context = photo_context.from_photos(image, lambda ldr: ldr, bins=bins, cells=cells)
   params = network.init(key, image, jnp.zeros((1,)), image, context)["params"]
   flat, unflatten = jax.flatten_util.ravel_pytree(params)
   noise = unflatten(jax.random.normal(key, flat.shape))
@@ -119,12 +112,12 @@ def init_params(network: UNet, key: jax.Array) -> dict:
   )
 
 
-def stride(multipliers: tuple[int, ...], patch: int = 1) -> int:
+def stride(multipliers: tuple[int, ...], patch: int) -> int:
   """Images must have sides divisible by this many pixels."""
   return patch * 2 ** (len(multipliers) - 1)
 
 
-def receptive_radius(multipliers: tuple[int, ...], blocks: int, patch: int = 1) -> int:
+def receptive_radius(multipliers: tuple[int, ...], blocks: int, patch: int) -> int:
   """Upper bound on how many pixels away an input pixel can influence an output pixel."""
   levels = len(multipliers)
   radius = 2  # the first and the last convolution

@@ -1,7 +1,7 @@
 """Within which limits the numbers of a config make sense: told before anything starts.
 
 Names (of variants, distances, sources) are checked where they become functions, and the ranges of
-`config.camera` by `input_pipeline.camera.Camera`.
+`config.camera` by `input_pipeline.camera.photograph.Camera`.
 """
 
 import math
@@ -83,7 +83,6 @@ LIMITS = {  # least and most, both allowed
 
 def check_numbers(config: ConfigDict) -> None:
   """Raises UserError, one line that names the field, for a number outside its limits."""
-  from expocm_jax.inference import tiling
   from expocm_jax.network import unet  # they load JAX, which --help and mistakes need not
 
   for name, (least, most) in LIMITS.items():
@@ -112,9 +111,9 @@ def check_numbers(config: ConfigDict) -> None:
     raise UserError(f"config.model.tone_cells={config.model.tone_cells}: must be divisible by 4, "
                     "as the grid is halved twice; use 32, or 0 for none")  # fmt: skip
   patch = config.model.patch
-  if tiling.TILE_SIZES[0] % unet.stride(multipliers, patch):
+  if unet.LARGEST_STRIDE % unet.stride(multipliers, patch):
     raise UserError(f"config.model.patch={patch}: times 2 a level it must divide the smallest "
-                    f"tile, {tiling.TILE_SIZES[0]} pixels; use 1, 2 or 4")  # fmt: skip
+                    f"tile, {unet.LARGEST_STRIDE} pixels; use 1, 2 or 4")  # fmt: skip
 
 
 def _limits(least: float, most: float) -> str:

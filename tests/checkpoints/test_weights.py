@@ -50,20 +50,6 @@ def test_round_trip(saved):
   assert [file.name for file in path.parent.iterdir()] == [path.name]  # no temporary file left
 
 
-def test_older_weights_lack_the_later_fields(tmp_path):
-  config = default.get_config()
-  config.model.update(base_width=4, multipliers=(1,), blocks=1, time_features=4)
-  config.model.update(patch=1, tone_bins=0, tone_cells=0)
-  params = Method.from_config(config).init_params(jax.random.key(0))
-  with config.unlocked():
-    del config.model.patch, config.model.tone_bins, config.model.tone_cells
-  weights.save_weights(tmp_path / "old.safetensors", params, config)
-  loaded_config, loaded, _ = weights.load_weights(tmp_path / "old.safetensors")
-  jax.tree.map(np.testing.assert_array_equal, loaded, params)
-  network = Method.from_config(loaded_config).network
-  assert network.patch == 1 and network.tone_bins == network.tone_cells == 0
-
-
 def test_file_is_plain_safetensors(saved):
   tensors = safetensors.numpy.load_file(saved[0])
   assert all("/" in name and tensor.dtype == np.float32 for name, tensor in tensors.items())

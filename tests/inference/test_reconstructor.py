@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from expocm_jax.inference import photo_statistics, tiling
+from expocm_jax.inference import photo_statistics
+from expocm_jax.inference.noise import noise_window
 from expocm_jax.inference.reconstructor import Reconstructor
 from expocm_jax.method import masks
 from expocm_jax.method.expocm import Condition, Method
+from expocm_jax.network.photo_context import pixel_centres
 from tests.support import small_network
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
@@ -39,14 +41,14 @@ def untiled(network):
   @jax.jit
   def call(x, t, key):
     levels = masks.exposure_levels(LDR[None], q_lo=method.q_lo, q_hi=method.q_hi)
-    noise = tiling.noise_window(key, jnp.full(2, -margin, jnp.int32), wide.shape[1:3])[None]
+    noise = noise_window(key, jnp.full(2, -margin, jnp.int32), wide.shape[1:3])[None]
     exposure = method.masks_from_levels(wide, levels)
     context = method.condition(LDR[None]).context._replace(
-      rows=np.pad(tiling.pixel_places(77), (margin, margin + 3), mode="reflect"),
-      columns=np.pad(tiling.pixel_places(131), (margin, margin + 5), mode="reflect"),
+      rows=np.pad(pixel_centres(77), (margin, margin + 3), mode="reflect"),
+      columns=np.pad(pixel_centres(131), (margin, margin + 5), mode="reflect"),
     )
     condition = Condition(method.encode_ldr(wide), context)
-    return method.restart(params, x, condition, noise, t, exposure)
+    return method.sampling_step(params, x, condition, noise, t, exposure)
 
   def run(steps, seed):
     x, key = wide, jax.random.fold_in(jax.random.key(seed), 0)

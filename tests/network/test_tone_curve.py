@@ -1,14 +1,22 @@
-"""Statistics of whole photos, against float64 loops and by their properties."""
+"""Tone statistics and the curve, against float64 loops and by their properties."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from expocm_jax.network.tone_curve import hat_weights, tone_curve, tone_statistics
+from expocm_jax.network import photo_context
+from expocm_jax.network.tone_curve import ToneCurve, hat_weights, tone_curve
 
-statistics = jax.jit(tone_statistics, static_argnums=1)
-PHOTOS = np.random.default_rng(0).random((2, 11, 7, 3), np.float32)
+RNG = np.random.default_rng(2)
+PHOTOS = np.float32(np.random.default_rng(0).integers(0, 256, (2, 11, 7, 3))) / np.float32(255)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def statistics(photos, bins):
+  return photo_context.from_photos(photos, lambda ldr: ldr, bins=bins, cells=0).tone
 
 
 def statistics64(photo, bins):
@@ -85,3 +93,23 @@ def test_memory_is_a_few_times_that_of_the_photos():
   ]
   for program in compiled:
     assert program.memory_analysis().temp_size_in_bytes < 4 * 4 * np.prod(photos.shape)
+
+
+def test_a_tone_curve_joins_its_knots_and_depends_on_the_statistics_alone():
+  statistics = RNG.dirichlet(np.ones(8), (2, 6)).astype(np.float32)
+  curve = ToneCurve(features=6, knots=5)
+  start = curve.init(jax.random.key(0), PHOTOS, statistics)
+  draw = lambda p: np.asarray(RNG.standard_normal(p.shape), np.float32)
+  params = jax.tree.map(draw, start)
+  got = np.asarray(curve.apply(params, PHOTOS, statistics))
+  knots = np.broadcast_to(np.linspace(0, 1, 5, dtype=np.float32)[None, :, None, None], (2, 5, 1, 3))
+  heights = np.asarray(curve.apply(params, knots, statistics))[:, :, 0]
+  assert np.abs(heights[0] - heights[1]).min() > 1e-4  # two photos, two curves
+  for photo in range(2):
+    for channel in range(3):
+      expected = np.interp(
+        PHOTOS[photo, ..., channel], np.linspace(0, 1, 5), heights[photo, :, channel]
+      )
+      np.testing.assert_allclose(got[photo, ..., channel], expected, atol=1e-5)
+  at_first = curve.apply(start, PHOTOS, statistics)
+  np.testing.assert_array_equal(at_first, 0)

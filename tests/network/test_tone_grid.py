@@ -1,19 +1,28 @@
 """Levels by cell and the grid of curves, against float64 loops, scipy and their properties."""
 
+import functools
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import ndimage
 from scipy.interpolate import RegularGridInterpolator
 
-from expocm_jax.inference import tiling
-from expocm_jax.network import tone_grid
-from expocm_jax.network.tone_grid import KNOTS
+from expocm_jax.network import photo_context, tone_grid
+from expocm_jax.network.photo_context import pixel_centres
+from expocm_jax.network.tone_grid import KNOTS, ToneGrid
 
-statistics = jax.jit(tone_grid.cell_statistics, static_argnums=1)
+
+@functools.partial(jax.jit, static_argnums=1)
+def statistics(photos, cells):
+  return photo_context.from_photos(photos, lambda ldr: ldr, bins=0, cells=cells).cells
+
+
 slice_grid = jax.jit(tone_grid.slice_grid)
 RNG = np.random.default_rng(0)
 PHOTOS = RNG.random((2, 11, 7, 3), np.float32) ** np.float32(0.2)  # many near white
+PHOTOS = np.rint(255 * PHOTOS) / np.float32(255)
 
 
 def statistics64(photo, cells):
@@ -72,7 +81,7 @@ def test_no_cells():
 
 
 GRID = RNG.standard_normal((2, 4, 5, 3 * len(KNOTS))).astype(np.float32)
-ROWS, COLUMNS = tiling.pixel_places(11), tiling.pixel_places(7)
+ROWS, COLUMNS = pixel_centres(11), pixel_centres(7)
 
 
 def test_the_grid_is_interpolated_between_places_and_levels():
@@ -93,9 +102,9 @@ def test_smoothing_is_a_binomial_of_both_sides():
   expected = np.float64(GRID)
   for axis in (1, 2):
     expected = ndimage.correlate1d(expected, kernel, axis=axis, mode="nearest")
-  np.testing.assert_allclose(tone_grid.smooth_places(GRID), expected, atol=1e-6)
+  np.testing.assert_allclose(tone_grid.binomial_blur(GRID), expected, atol=1e-6)
   flat = np.ones_like(GRID)
-  np.testing.assert_allclose(tone_grid.smooth_places(flat), flat, atol=1e-6)
+  np.testing.assert_allclose(tone_grid.binomial_blur(flat), flat, atol=1e-6)
 
 
 def test_a_mirrored_grid_gives_the_mirror_image():
@@ -113,9 +122,9 @@ def test_accelerators_must_not_round():
 
 
 def test_a_part_of_a_photo_gets_the_part_of_the_whole():
-  whole = slice_grid(GRID, PHOTOS, ROWS, COLUMNS)
+  entire = slice_grid(GRID, PHOTOS, ROWS, COLUMNS)
   part = slice_grid(GRID, PHOTOS[:, 3:8, 2:], ROWS[3:8], COLUMNS[2:])
-  np.testing.assert_allclose(part, whole[:, 3:8, 2:], atol=1e-6)
+  np.testing.assert_allclose(part, entire[:, 3:8, 2:], atol=1e-6)
 
 
 def test_the_gradient_is_that_of_a_linear_map():
@@ -138,3 +147,60 @@ def test_memory_is_a_few_times_that_of_the_photos():
   ]
   for program in compiled:
     assert program.memory_analysis().temp_size_in_bytes < 4 * 4 * np.prod(photos.shape)
+
+
+EMBEDDING = np.ones((2, 4), np.float32)
+CELLS = RNG.random((2, 8, 8, 3 * len(KNOTS)), np.float32)
+FLAT = np.full((2, 16, 16, 3), 0.3, np.float32)
+
+
+@pytest.fixture(scope="module")
+def network():
+  """(function of parameters, levels, cells, rows, columns; initial and random parameters)."""
+  grid = ToneGrid(4, jnp.float32)
+  args = FLAT, CELLS, pixel_centres(16), pixel_centres(16), EMBEDDING
+  start = jax.jit(grid.init)(jax.random.key(0), *args)
+  rng = np.random.default_rng(2)
+  params = jax.tree.map(lambda p: rng.standard_normal(p.shape, np.float32), start)
+  return jax.jit(lambda params, *args: grid.apply(params, *args, EMBEDDING)), start, params
+
+
+def test_a_tone_grid_has_a_curve_for_each_place(network, quick_compiles):
+  call, start, params = network
+  rows, columns = pixel_centres(16), pixel_centres(16)
+  np.testing.assert_array_equal(call(start, FLAT, CELLS, rows, columns), 0)  # at first
+  got = np.asarray(call(params, FLAT, CELLS, rows, columns))
+  assert np.ptp(got, axis=(1, 2)).min() > 1e-3  # one level, other values at other places
+  inner = call(params, FLAT[:, 5:9, 12:], CELLS, rows[5:9], columns[12:])
+  np.testing.assert_allclose(inner, got[:, 5:9, 12:], atol=1e-5)
+
+
+def test_the_cells_of_a_photo_count_everywhere_and_alike(network, quick_compiles):
+  call, _, params = network
+  photos = RNG.random((2, 12, 18, 3), np.float32)
+  cells = RNG.random((2, 32, 32, 3 * len(KNOTS)), np.float32)
+  changed = cells.copy()
+  changed[0, 31, 31] = 0
+  got, after = (
+    np.asarray(call(params, photos, c, pixel_centres(12), pixel_centres(18)))
+    for c in (cells, changed)
+  )
+  assert (after[0] != got[0]).mean() > 0.9  # what lies in a corner is known everywhere
+  np.testing.assert_array_equal(after[1], got[1])
+
+
+def test_a_tone_grid_favours_no_direction(network, quick_compiles):
+  """Mirrored cells and kernels give the mirror image, left and right."""
+  call, _, params = network
+  # Folded squares of two by two places: left and right change among the input's channels too.
+  mirror = lambda path, p: p[:, ::-1] if p.ndim == 4 and p.shape[0] == 3 else p
+  flipped = jax.tree_util.tree_map_with_path(mirror, params)
+  for name, channels in (("Conv_0", 20), ("Conv_1", 4)):
+    kernel = flipped["params"][name]["kernel"]
+    squares = kernel.reshape(*kernel.shape[:2], 2, 2, channels, -1)[:, :, :, ::-1]
+    flipped["params"][name]["kernel"] = squares.reshape(kernel.shape)
+  places = pixel_centres(16), pixel_centres(16)
+  got = np.asarray(call(params, FLAT, CELLS, *places))
+  other = np.asarray(call(flipped, FLAT, CELLS[:, :, ::-1], *places))
+  np.testing.assert_allclose(other, got[:, :, ::-1], atol=1e-4)
+  assert np.abs(other - got).max() > 0.01

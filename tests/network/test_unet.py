@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("quick_compiles")
 RNG = np.random.default_rng(0)
 X, Y = (RNG.random((2, 96, 96, 3), np.float32) for _ in range(2))
 T = np.float32([0.3, 0.9])
-CONTEXT = photo_context.whole(jnp.asarray(Y), jnp.float32(1), bins=48, cells=32)
+CONTEXT = photo_context.from_photos(jnp.asarray(Y), lambda ldr: ldr, bins=48, cells=32)
 
 
 @functools.cache
@@ -36,7 +36,7 @@ def network(*, patch):
 
 
 def test_strides():
-  assert unet.stride((1, 2, 4, 4)) == 8
+  assert unet.stride((1, 2, 4, 4), 1) == 8
   assert unet.stride((1, 2, 4), 3) == 12
 
 
@@ -63,8 +63,3 @@ def test_a_pixel_reaches_as_far_as_the_radius_says(patch):
       assert distance <= radius
       reached = max(reached, distance)
   assert reached > 0.6 * radius  # a bound, but no wild one
-
-
-def test_nothing_is_folded_where_a_config_lacks_the_patch():
-  fields = dict(base_width=4, multipliers=(1, 2), blocks=1, time_features=4, dtype="float32")
-  assert unet.create(**fields) == unet.create(**fields, patch=1)

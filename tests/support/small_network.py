@@ -28,8 +28,9 @@ def params(config):
 
 
 def photo():
-  """Odd sides, structure at all scales, clipped and black parts: [77, 131, 3]."""
+  """Odd sides, structure at all scales, clipped and black parts: [77, 131, 3], of 8-bit codes."""
   rows, columns = np.mgrid[0:77, 0:131]
   waves = np.sin(rows / 9.0) * np.cos(columns / 13.0)
   noise = np.random.default_rng(0).random((77, 131, 3))
-  return np.clip(0.5 + 0.6 * waves[..., None] + 0.3 * (noise - 0.5), 0, 1).astype(np.float32)
+  image = np.clip(0.5 + 0.6 * waves[..., None] + 0.3 * (noise - 0.5), 0, 1)
+  return np.rint(255 * image).astype(np.float32) / np.float32(255)
