@@ -11,60 +11,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+from importlib import resources
 
 import numpy as np
 
 from expocm_jax.errors import UserError, first_line
-
-# Arguments: HDR-VDP's folder, two files of float32 in the order row, column, channel, height,
-# width, pixels per degree. Only the folder itself joins the path: HDR-VDP adds what it needs, and
-# compiled helpers (matlabPyrTools/MEX) give other results. Without files it checks the packages.
-_OCTAVE_SCRIPT = """
-warning("off", "all");
-given = argv();
-for name = {"statistics", "image"}
-  try
-    pkg("load", name{1});
-  catch
-    printf("missing package: %s\\n", name{1});
-    exit(0);
-  end_try_catch
-endfor
-if numel(given) == 1
-  printf("ready\\n");
-  exit(0);
-endif
-function image = read_image(path, height, width)
-  file = fopen(path, "rb", "ieee-le");
-  values = fread(file, Inf, "single=>double");
-  fclose(file);
-  image = permute(reshape(values, [3, width, height]), [3, 2, 1]);
-endfunction
-addpath(given{1});
-height = str2double(given{4});
-width = str2double(given{5});
-test = read_image(given{2}, height, width);
-reference = read_image(given{3}, height, width);
-ppd = str2double(given{6});
-result = hdrvdp3("quality", test, reference, "rgb-native", ppd, {"use_gpu", false});
-printf("\\nquality: %.9g\\n", result.Q);
-"""
-
-
-def _checked(image, name: str) -> np.ndarray:
-  image = np.array(image, dtype=np.float32, order="C")
-  if image.ndim != 3 or image.shape[-1] != 3:
-    raise ValueError(f"{name}: shape {image.shape}; expected [H, W, 3]")
-  if not np.isfinite(image).all():
-    raise ValueError(f"{name}: has values that are not finite")
-  return image
-
-
-def _pair(pred_nits, ref_nits) -> tuple[np.ndarray, np.ndarray]:
-  pred, ref = _checked(pred_nits, "pred_nits"), _checked(ref_nits, "ref_nits")
-  if pred.shape != ref.shape:
-    raise ValueError(f"shapes differ: {pred.shape} and {ref.shape}")
-  return pred, ref
 
 
 class HdrVdp3:
@@ -91,15 +42,15 @@ class HdrVdp3:
     timeout: float = 600.0,
   ):
     folder = pathlib.Path(folder)
-    deeper = sorted(folder.glob("*/hdrvdp3.m"))
     if not folder.is_dir():
       raise UserError(f"{folder}: not a folder; give the folder of your copy of HDR-VDP-3")
-    if not (folder / "hdrvdp3.m").is_file() and not deeper:
+    found = [*folder.glob("hdrvdp3.m"), *sorted(folder.glob("*/hdrvdp3.m"))]
+    if not found:
       raise UserError(
         f"{folder}: no hdrvdp3.m; get HDR-VDP 3.0.7 from "
         "https://hdrvdp.sourceforge.net and unpack it"
       )
-    self._folder = folder if (folder / "hdrvdp3.m").is_file() else deeper[0].parent
+    self._folder = found[0].parent
     self._octave = shutil.which(octave)
     if self._octave is None:
       raise UserError(
@@ -119,7 +70,7 @@ class HdrVdp3:
     if "ready" not in answer:
       raise UserError(f"{octave}: does not run scripts as Octave does; install Octave 7 or later")
 
-  def score(self, pred_nits, ref_nits) -> float:
+  def score(self, pred_nits: np.ndarray, ref_nits: np.ndarray) -> float:
     """Q of a pair [H, W, 3] in cd/m2; 10 is best, it can be negative. Seconds a pair.
 
     Raises:
@@ -135,37 +86,31 @@ class HdrVdp3:
       answer = self._run(*files, str(height), str(width), repr(self._pixels_per_degree))
     if version := re.search(r"^HDR-VDP v.*$", answer, re.MULTILINE):
       self.version = version[0].strip()
-    quality = re.search(r"^quality: (\S+)$", answer, re.MULTILINE)
-    try:
-      value = float(quality[1]) if quality else float("nan")
-    except ValueError:
-      value = float("nan")
-    if np.isnan(value):
+    quality = re.search(r"^quality: (-?\d\S*)$", answer, re.MULTILINE)  # not NaN
+    if not quality:
       raise UserError(f"{self._folder}: gives no quality Q; use an unchanged copy of HDR-VDP 3.0.7")
-    return value
+    return float(quality[1])
 
   def _run(self, *arguments: str) -> str:
     """Runs the script; returns its standard output."""
-    with tempfile.TemporaryDirectory(prefix="hdrvdp3-") as temp:
-      script = pathlib.Path(temp) / "bridge.m"
-      script.write_text(_OCTAVE_SCRIPT, encoding="utf-8")
-      command = [self._octave, "--norc", "--quiet", str(script), str(self._folder.resolve())]
-      try:
-        done = subprocess.run(
-          [*command, *arguments],
-          stdin=subprocess.DEVNULL,
-          capture_output=True,
-          text=True,
-          errors="replace",
-          timeout=self._timeout,
-        )
-      except subprocess.TimeoutExpired as error:
-        raise UserError(
-          f"{self._folder}: HDR-VDP-3 took longer than {self._timeout:g} s; "
-          "use smaller images or a longer timeout"
-        ) from error
-      except OSError as error:
-        raise UserError(f"{self._octave}: does not start ({first_line(error)})") from error
+    script = resources.files(__package__).joinpath("run_hdrvdp3.m")
+    command = [self._octave, "--norc", "--quiet", str(script), str(self._folder.resolve())]
+    try:
+      done = subprocess.run(
+        [*command, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=self._timeout,
+      )
+    except subprocess.TimeoutExpired as error:
+      raise UserError(
+        f"{self._folder}: HDR-VDP-3 took longer than {self._timeout:g} s; "
+        "use smaller images or a longer timeout"
+      ) from error
+    except OSError as error:
+      raise UserError(f"{self._octave}: does not start ({first_line(error)})") from error
     if done.returncode:
       lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
       errors = [line for line in lines if line.startswith("error:")]
@@ -212,7 +157,7 @@ class ColorVideoVdp:
     )
     self.version = self._metric.get_info_string().strip('"')
 
-  def score(self, pred_nits, ref_nits) -> float:
+  def score(self, pred_nits: np.ndarray, ref_nits: np.ndarray) -> float:
     """JOD of a pair [H, W, 3] in cd/m2; 10 is best.
 
     Raises:
@@ -221,3 +166,13 @@ class ColorVideoVdp:
     pred, ref = _pair(pred_nits, ref_nits)
     jod, _ = self._metric.predict(pred, ref, dim_order="HWC")
     return float(jod)
+
+
+def _pair(pred_nits: np.ndarray, ref_nits: np.ndarray) -> list[np.ndarray]:
+  pair = [np.array(image, np.float32, order="C") for image in (pred_nits, ref_nits)]
+  shapes = [image.shape for image in pair]
+  if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][-1] != 3:
+    raise ValueError(f"shapes {shapes[0]} and {shapes[1]}; expected the same [H, W, 3]")
+  if not all(np.isfinite(image).all() for image in pair):
+    raise ValueError("an image has values that are not finite")
+  return pair

@@ -5,7 +5,7 @@ once, and a reference's features are computed once for all methods and alignment
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -53,20 +53,16 @@ class Comparison:
     pixels_per_degree: float | None = None,
   ):
     """`domain` is `config.domain`; the other arguments and errors are those of `evaluate.main`."""
-    self.methods = dict(methods)
-    self.protocols = list(protocol_names or protocols.PROTOCOLS)
     own = list(metric_names or METRICS)
+    _check_names(own)
+    self.methods, self._domain = dict(methods), domain
+    self.protocols = list(protocol_names or protocols.PROTOCOLS)
+    self._parsed = [protocols.parse(name) for name in self.protocols]
+    self._networks = {n: Lpips.load(n.removeprefix("lpips_")) for n in LPIPS_METRICS if n in own}
     angle = {"pixels_per_degree": pixels_per_degree} if pixels_per_degree else {}
     self.external = {"hdrvdp3": HdrVdp3(hdrvdp, **angle)} if hdrvdp else {}
     self.external |= {"cvvdp": ColorVideoVdp(**angle)} if cvvdp else {}
     self.metrics = [*own, *self.external]
-    self._score = make_scorer(
-      self.protocols,
-      headroom=domain.headroom,
-      mu=domain.mu,
-      metric_names=own,
-      external=self.external,
-    )
 
   def __call__(
     self, ldr: np.ndarray, hdr: np.ndarray, *, seed: int
@@ -84,16 +80,39 @@ class Comparison:
     results = {
       name: _finite(method, method.predict(ldr, seed)) for name, method in self.methods.items()
     }
-    batch = {name: result[None] for name, result in results.items()}
-    arrays = jax.device_get(self._score(batch, hdr[None], ldr[None]))
-    scores = {  # in the order that was asked for
-      name: {
-        protocol: {key: float(values[0]) for key, values in arrays[name][protocol].items()}
-        for protocol in self.protocols
-      }
-      for name in self.methods
-    }
-    return results, scores
+    return results, self.score(results, hdr, ldr)
+
+  def score(self, results: Mapping[str, np.ndarray], hdr: np.ndarray, ldr: np.ndarray) -> Scores:
+    """Scores of results by method, relative radiance [H, W, 3]; NaN where a region has no pixels.
+
+    Raises UserError where the image is too small for a metric.
+    """
+    _check_size(ldr.shape[:2], self.metrics)
+    headroom, mu = self._domain.headroom, self._domain.mu
+    names = tuple(name for name in REGION_METRICS if name in self.metrics)
+    aligned = functools.cache(
+      lambda method, alignment: _align(results[method], hdr, ldr, alignment=alignment)
+    )
+    scores = {method: dict.fromkeys(self.protocols) for method in results}
+    for base in dict.fromkeys(protocol.base for protocol in self._parsed):
+      features = {}  # of the reference, which is the same for all of these
+      for protocol in (p for p in self._parsed if p.base == base):
+        for method in results:
+          pred, ref = _rescale(
+            aligned(method, protocol.alignment), hdr, base=base, headroom=headroom
+          )
+          values = _measure(pred, ref, ldr, names=names, mu=mu)
+          for name, network in self._networks.items():
+            if name not in features:
+              features[name] = _features(network, ref, mu=mu)
+            seen = _features(network, pred, mu=mu)
+            values[f"{name}/all"] = _distance(network, seen, features[name])[0]
+          for name, metric in self.external.items():
+            nits = (PEAK_NITS * np.asarray(image) for image in (pred, ref))
+            values[f"{name}/all"] = metric.score(*nits)
+          values = jax.device_get(values)
+          scores[method][protocol.name] = {key: float(value) for key, value in values.items()}
+    return scores
 
 
 def least_side(metric_names: Sequence[str]) -> int:
@@ -111,67 +130,6 @@ def _check_names(metric_names: Sequence[str]) -> None:
       raise UserError(f"metric {name!r}: of another program; add it with {EXTERNAL[name]}")
     if name not in METRICS:
       raise UserError(f"metric {name!r}: unknown; choose from {', '.join(METRICS)}")
-
-
-def make_scorer(
-  protocol_names: Sequence[str],
-  *,
-  headroom: float,
-  mu: float,
-  metric_names: Sequence[str],
-  external: Mapping[str, HdrVdp3 | ColorVideoVdp],
-) -> Callable:
-  """The scorer of these protocols and metrics.
-
-  Args:
-    protocol_names: of `protocols.PROTOCOLS`.
-    headroom: the largest relative radiance of the network's domain.
-    mu: constant of the mu-law.
-    metric_names: of METRICS. Those of LPIPS load their networks here.
-    external: metrics of whole images, shown at `protocols.PEAK_NITS`, by name.
-
-  Returns:
-    score(preds, ref_hdr, ldr) -> {method: {protocol: {"metric/region": [B]}}}, NaN where an image
-    has no such region. `preds` is {method: [B, H, W, 3]}; radiance is relative. It compiles its
-    parts by itself, once for each shape: do not jit.
-
-  Raises:
-    UserError: unknown protocol or metric, or the package of LPIPS is missing. `score` raises it
-      where the images are too small for a metric.
-  """
-  parsed = [protocols.parse(name) for name in protocol_names]
-  _check_names(metric_names)
-  networks = {n: Lpips.load(n.removeprefix("lpips_")) for n in LPIPS_METRICS if n in metric_names}
-  names = tuple(name for name in REGION_METRICS if name in metric_names)
-
-  def score(
-    preds: Mapping[str, jax.Array], ref_hdr: jax.Array, ldr: jax.Array
-  ) -> dict[str, dict[str, dict[str, jax.Array]]]:
-    _check_size(ldr.shape[-3:-1], metric_names)
-    aligned = functools.cache(
-      lambda method, alignment: _align(preds[method], ref_hdr, ldr, alignment=alignment)
-    )
-    results = {method: {} for method in preds}
-    for base in dict.fromkeys(protocol.base for protocol in parsed):
-      features = {}  # of the reference, which is the same for all of these
-      for protocol in (p for p in parsed if p.base == base):
-        for method in preds:
-          pred_hdr = aligned(method, protocol.alignment)
-          pred, ref = _rescale(pred_hdr, ref_hdr, base=base, headroom=headroom)
-          scores = _measure(pred, ref, ldr, names=names, mu=mu)
-          for name, network in networks.items():
-            if name not in features:
-              features[name] = _features(network, _display(ref, mu=mu))
-            seen = _features(network, _display(pred, mu=mu))
-            scores[f"{name}/all"] = _distance(network, seen, features[name])
-          for name, metric in external.items():
-            nits = (PEAK_NITS * np.asarray(image) for image in (pred, ref))
-            values = [metric.score(*pair) for pair in zip(*nits, strict=True)]
-            scores[f"{name}/all"] = np.array(values)
-          results[method][protocol.name] = scores
-    return results
-
-  return score
 
 
 def _check_size(size: tuple[int, int], metric_names: Sequence[str]) -> None:
@@ -195,8 +153,12 @@ def _finite(method: Predictor, result: np.ndarray) -> np.ndarray:
 
 _align = jax.jit(protocols.align, static_argnames="alignment")
 _rescale = jax.jit(protocols.rescale, static_argnames=("base", "headroom"))
-_features = jax.jit(Lpips.features)
 _distance = jax.jit(Lpips.distance)
+
+
+@functools.partial(jax.jit, static_argnames="mu")
+def _features(network: Lpips, image: jax.Array, *, mu: float) -> list[jax.Array]:
+  return network.features(jnp.clip(tone_curves.mu_law(image, mu=mu), 0.0, 1.0)[None])
 
 
 @functools.partial(jax.jit, static_argnames=("names", "mu"))
@@ -221,8 +183,3 @@ def _measure(
   return {
     f"{name}/{region}": values[name][index] for name in names for index, region in enumerate(masks)
   }
-
-
-@functools.partial(jax.jit, static_argnames="mu")
-def _display(image: jax.Array, *, mu: float) -> jax.Array:
-  return jnp.clip(tone_curves.mu_law(image, mu=mu), 0.0, 1.0)

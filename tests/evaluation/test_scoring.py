@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from expocm_jax.errors import UserError
 from expocm_jax.evaluation import protocols, scoring
@@ -23,15 +24,27 @@ def images(size=(16, 18)):
   return {"input": np.asarray(color.srgb_to_linear(ldr)), "noisy": noisy}, ref, ldr
 
 
-def scorer(protocol_names, metric_names):
-  return scoring.make_scorer(
-    protocol_names, headroom=16.0, mu=5000.0, metric_names=metric_names, external={}
-  )
+def comparison(protocol_names, metric_names):
+  domain = ConfigDict({"headroom": 16.0, "mu": 5000.0})
+  return scoring.Comparison({}, domain, protocol_names=protocol_names, metric_names=metric_names)
+
+
+def scores_of(protocol_names, metric_names, preds, ref, ldr):
+  """Scores of a batch, {method: {protocol: {key: [B]}}}."""
+  compare = comparison(protocol_names, metric_names)
+  each = [
+    compare.score({method: pred[i] for method, pred in preds.items()}, ref[i], ldr[i])
+    for i in range(len(ref))
+  ]
+  return {
+    m: {p: {key: np.array([s[m][p][key] for s in each]) for key in each[0][m][p]}
+        for p in protocol_names} for m in preds
+  }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def scored():
-  return scorer(NAMES, FAST)(*images())
+  return scores_of(NAMES, FAST, *images())
 
 
 def test_every_method_protocol_metric_and_region(scored):
@@ -74,7 +87,7 @@ def test_scores_are_the_metrics_of_the_normalised_images(scored):
 def test_lpips_is_of_the_mu_law_image_and_compiled_once_for_all_protocols():
   preds, ref, ldr = images((32, 32))
   scoring._features.clear_cache()
-  got = scorer(["mu-refmax", "ntire21"], ["lpips_alex", "psnr_mu"])(preds, ref, ldr)
+  got = scores_of(["mu-refmax", "ntire21"], ["lpips_alex", "psnr_mu"], preds, ref, ldr)
   assert scoring._features._cache_size() == 1
   assert set(got["input"]["ntire21"]) == {"lpips_alex/all"} | {
     f"psnr_mu/{region}" for region in regions.REGIONS
@@ -84,15 +97,14 @@ def test_lpips_is_of_the_mu_law_image_and_compiled_once_for_all_protocols():
   scores = got["noisy"]["mu-refmax"]
   np.testing.assert_allclose(scores["psnr_mu/all"], metrics.psnr(*encoded, peak=1.0), rtol=1e-5)
   network = lpips.Lpips.load("alex")
-  features = [scoring._features(network, jnp.clip(x, 0, 1)) for x in encoded]
-  wanted = scoring._distance(network, *features)
+  wanted = jax.jit(lpips.Lpips.__call__)(network, *(jnp.clip(x, 0, 1) for x in encoded))
   np.testing.assert_allclose(scores["lpips_alex/all"], wanted, atol=1e-6)
 
 
 def test_mistakes_are_told_in_one_line():
   with pytest.raises(UserError, match="metric 'fid': unknown; choose from psnr_mu, ssim_mu"):
-    scorer(NAMES, ["fid"])
+    comparison(NAMES, ["fid"])
   with pytest.raises(UserError, match="protocol 'ours': unknown"):
-    scorer(["ours"], FAST)
+    comparison(["ours"], FAST)
   with pytest.raises(UserError, match="ssim.*10 x 18 pixels is too small"):
-    scorer(NAMES, FAST)(*images((10, 18)))
+    scores_of(NAMES, FAST, *images((10, 18)))

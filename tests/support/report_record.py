@@ -8,8 +8,8 @@ from expocm_jax.evaluation import report
 PROTOCOLS = ("headroom", "mu-refmax+gain")
 KEYS = ("psnr_mu/all", "psnr_mu/clipped", "delta_e_2000/all", "lpips_alex/all")
 REGIONS = ("all", "clipped", "dark", "well_exposed")
-ALL_KEYS = [f"{metric}/{region}" for region in REGIONS
-            for metric in ("psnr_mu", "ssim_mu", "delta_e_2000", "pu21_psnr", "pu21_ssim")]  # fmt: skip
+REGION_METRICS = ("psnr_mu", "ssim_mu", "delta_e_2000", "pu21_psnr", "pu21_ssim")
+ALL_KEYS = [f"{metric}/{region}" for region in REGIONS for metric in REGION_METRICS]
 ALL_KEYS += ["lpips_vgg/all", "lpips_alex/all", "hdrvdp3/all", "cvvdp/all"]
 
 
