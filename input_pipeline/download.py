@@ -3,230 +3,265 @@
 `scenes.csv` lists them. Panoramas are Poly Haven's (CC0), whose API tells for each asset where its
 file lies and its MD5: GET /files/ASSET answers {"hdri": {"1k": {"hdr": {"url", "size", "md5"}}}}
 (https://api.polyhaven.com). Photographs are of the repository openexr-images (BSD-3-Clause), at one
-commit; the list holds their sizes and git blob hashes.
+commit; the list holds their sizes and SHA-256. pooch checks files, retries and puts them in place.
 """
 
-import collections
 import contextlib
 import csv
 import dataclasses
+import functools
+import itertools
+import json
 import pathlib
 import re
 import sys
-import urllib.parse
+import time
 
+import pooch
+import requests
 import tqdm
+import urllib3
 
-from expocm_jax.errors import UserError
+from expocm_jax import __version__
+from expocm_jax.errors import UserError, first_line
 from expocm_jax.image_io import atomic_path, output_folder
 from input_pipeline.datasets.hdr_folder import INDEX
-from input_pipeline.fetching import Client, FetchError, Remote, is_right
 
 SCENES = pathlib.Path(__file__).with_name("scenes.csv")
-PATIENCE = 2  # files for which a host may be silent
 INDEX_COLUMNS = ("file", "split", "split_group", "projection", "licence", "origin")
+ROW = re.compile(  # a row's file, origin, size and sha256, joined by commas
+  r"\w[\w.-]*\.(hdr|exr),(polyhaven:[\w-]+,.*|openexr-images:[\w./-]+@\w+,\d+,[0-9a-f]{64})"
+)
+RESOLUTION = "1k"  # of Poly Haven's panoramas: 1024x512
+PATIENCE = 2  # files for which a home may be silent: a hundred would take half an hour
 CREDIT = (
   "Scenes: Poly Haven (polyhaven.com, CC0) and openexr-images of the Academy Software Foundation "
   "(BSD-3-Clause, (c) 2004 Industrial Light & Magic and others)"
 )
 
 
+class FetchError(Exception):
+  """A file cannot be had, nor by trying again at once."""
+
+
+class Silent(FetchError):
+  """A server does not answer, or hardly."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Hosts:
-  """Where the files come from. A mirror on plain http must be named here to be allowed."""
+class Network:
+  """Where the files come from, and how long to wait for them.
+
+  polyhaven, openexr_images: addresses; a mirror on plain http must be named here to be allowed.
+  connect, read: seconds for connecting to each address of a host, and without a byte.
+  retries: further tries where a server is busy (429, 5xx), breaks off, or sends wrong bytes.
+  pause: seconds before the third try of a busy server, doubled for each further one.
+  grace, rate: a body may take `grace` seconds longer than at `rate` bytes a second.
+  """
 
   polyhaven: str = "https://api.polyhaven.com"
   openexr_images: str = "https://raw.githubusercontent.com/AcademySoftwareFoundation/openexr-images"
+  connect: float = 3.0
+  read: float = 10.0
+  retries: int = 3
+  pause: float = 2.0
+  grace: float = 30.0
+  rate: float = 10e3
 
-  def plain_http(self) -> frozenset[str]:
-    """Names of the hosts that are given with http instead of https."""
-    parts = [urllib.parse.urlsplit(url) for url in dataclasses.astuple(self)]
-    return frozenset(part.hostname for part in parts if part.scheme == "http")
+  @functools.cached_property
+  def _session(self) -> requests.Session:
+    retry = urllib3.Retry(
+      total=None, connect=1, read=1, other=0, status=self.retries, raise_on_status=False,
+      status_forcelist=(408, 429, 500, 502, 503, 504), backoff_factor=self.pause / 2,
+      retry_after_max=60,
+    )  # fmt: skip
+    session = requests.Session()
+    # Poly Haven's terms ask for a name by which the requests of one program can be told apart.
+    session.headers["User-Agent"] = f"expocm_jax/{__version__}"
+    session.headers["Accept-Encoding"] = "identity"
+    session.adapters.clear()  # an address that begins with none of the following is refused
+    mirrors = re.findall("http://[^/ ]+", f"{self.polyhaven} {self.openexr_images}")
+    for prefix in ("https://", *(f"{mirror}/" for mirror in mirrors)):
+      session.mount(prefix, requests.adapters.HTTPAdapter(max_retries=retry))
+    return session
+
+  @contextlib.contextmanager
+  def get(self, url: str, *, start: int = 0):
+    """Yields (whether the body begins at byte `start`, an iterator over the body as it arrives).
+
+    Raises:
+      FetchError: the address is not https, or the server refuses.
+      Silent: the server cannot be reached, or is too slow.
+      requests.ConnectionError: the connection broke while the body came.
+    """
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    limits = (self.connect, self.read)
+    try:
+      response = self._session.get(url, headers=headers, stream=True, timeout=limits)
+      beyond = response.status_code == 416 and start  # of a file shorter than our part
+      if not beyond:
+        response.raise_for_status()
+    except requests.exceptions.InvalidSchema as error:
+      raise FetchError(f"the address is not https ({first_line(error)})") from error
+    except (requests.ConnectionError, requests.Timeout) as error:
+      reason = re.split(r"\] |: |, '", str(error))[-1].split(" (")[0].strip("()'\"")
+      raise Silent(f"no connection ({reason})") from error
+    except (OSError, ValueError) as error:  # also an address, redirection or CA file that is wrong
+      raise FetchError(first_line(error)) from error
+    with response:
+      place = response.headers.get("Content-Range", "")
+      continued = response.status_code == 206 and place.startswith(f"bytes {start}-")
+      yield continued, iter(()) if beyond else self._blocks(response.raw)
+
+  def _blocks(self, body: urllib3.BaseHTTPResponse):
+    begin, count = time.monotonic(), 0
+    try:
+      while block := body.read1(1 << 16):
+        yield block
+        count += len(block)
+        if time.monotonic() - begin > self.grace + count / self.rate:
+          raise Silent(f"slower than {self.rate:.0f} bytes a second")
+    except (urllib3.exceptions.HTTPError, ValueError, OverflowError) as error:
+      raise requests.ConnectionError(f"the connection broke ({first_line(error)})") from error
+
+  def locate(self, row: dict[str, str]) -> tuple[str, int, str]:
+    """Address, size and checksum ("ALGORITHM:HEX") of a scene's file.
+
+    Raises:
+      As `get`, and FetchError for an answer of Poly Haven's that names no such file.
+    """
+    home, _, place = row["origin"].partition(":")
+    if home == "openexr-images":
+      path, commit = place.split("@")
+      return f"{self.openexr_images}/{commit}/{path}", int(row["size"]), f"sha256:{row['sha256']}"
+    with self.get(f"{self.polyhaven}/files/{place}") as (_, blocks):
+      answer = b"".join(itertools.islice(blocks, 1000))
+    kind = pathlib.PurePath(row["file"]).suffix
+    with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError, RecursionError):
+      entry = json.loads(answer)["hdri"][RESOLUTION][kind[1:]]
+      if (size := int(entry["size"])) > 0:
+        return str(entry["url"]), size, f"md5:{entry['md5']}"
+    raise FetchError(f"Poly Haven's answer names no {RESOLUTION} {kind} file")
+
+  def fetch(self, url: str, output_file: str, _pooch, *, part: pathlib.Path, size: int):
+    """A downloader for pooch, by way of `part`, which a later try or run continues."""
+    have = part.stat().st_size if part.exists() else 0
+    have = have if have <= size else 0
+    if have < size:
+      with self.get(url, start=have) as (continued, blocks):
+        have = have if continued else 0
+        with part.open("ab" if have else "wb") as stream:
+          for block in blocks:
+            have += len(block)
+            if have > size:
+              stream.truncate(0)
+              raise FetchError(f"the server sends more than the announced {size} bytes")
+            stream.write(block)
+    if have < size:
+      raise requests.ConnectionError(f"the server stopped after {have} of {size} bytes")
+    part.replace(output_file)
 
 
-def read_scenes(path: pathlib.Path = SCENES) -> list[dict[str, str]]:
-  """The rows of the list: file, split, split_group, projection, licence, origin, size, git_blob.
+def read_scenes() -> list[dict[str, str]]:
+  """The list's rows: file, split, split_group, projection, licence, origin, size, sha256.
 
-  `origin` is "polyhaven:ASSET" or "openexr-images:PATH@COMMIT"; only the latter has a size and a
-  git blob hash.
+  `origin` is "polyhaven:ASSET" or "openexr-images:PATH@COMMIT"; only the latter has the last two.
   """
-  with path.open(newline="", encoding="utf-8") as stream:
+  with SCENES.open(newline="", encoding="utf-8") as stream:
     return list(csv.DictReader(stream))
 
 
-def locate(scene: dict[str, str], resolution: str, hosts: Hosts, client: Client) -> Remote:
-  """Address, size and checksum of a scene's file.
-
-  Raises:
-    FetchError: Poly Haven does not answer, or has no such asset, resolution or format.
-  """
-  home, _, place = scene["origin"].partition(":")
-  if home == "openexr-images":
-    path, commit = place.split("@")
-    url = f"{hosts.openexr_images}/{commit}/{urllib.parse.quote(path)}"
-    return Remote(url, int(scene["size"]), "git", scene["git_blob"])
-  answer = client.json(f"{hosts.polyhaven}/files/{urllib.parse.quote(place)}")
-  kind = pathlib.PurePath(scene["file"]).suffix[1:]
-  sizes = answer.get("hdri")
-  sizes = sizes if isinstance(sizes, dict) else {}
-  try:
-    entry = sizes[resolution][kind]
-    return Remote(str(entry["url"]), int(entry["size"]), "md5", str(entry["md5"]))
-  except (KeyError, TypeError, ValueError) as error:
-    known = ", ".join(sorted(sizes, key=lambda name: (len(name), name))) or "none"
-    raise FetchError(f"Poly Haven offers no {resolution} .{kind}; resolutions: {known}") from error
-
-
-def download(
-  out_dir,
-  *,
-  resolution: str = "1k",
-  scenes: list[dict[str, str]] | None = None,
-  hosts: Hosts | None = None,
-  client: Client | None = None,
+def main(
+  output, *, scenes: list[dict[str, str]] | None = None, network: Network | None = None
 ) -> dict[str, str]:
-  """Fetches the scenes into `out_dir` and writes its `index.csv`, as `sources.HdrFolder` reads it.
+  """The work of `--mode=download`: fetches scenes into a folder, and writes its `index.csv`.
 
   Files that are there and right are kept, parts (`NAME.part`) continued; a failure leaves the
   other files alone. The index names what is there, so that a part of the set can be used too.
 
   Args:
-    out_dir: folder, made if missing.
-    resolution: of Poly Haven's panoramas, "1k" for 1024x512, "2k" and so on. openexr-images has
-      one size only.
-    scenes: rows as of `read_scenes()`; None takes all of the list.
-    hosts: other homes of the files, such as mirrors.
-    client: other time-outs and numbers of tries.
+    output: folder, made if missing.
+    scenes: rows as of `read_scenes()`, which is the default.
+    network: other homes of the files, such as mirrors, or other time-outs.
 
   Returns:
-    {file: why it could not be had}, empty if all went well.
+    {file: why it could not be had}, each told on stderr; empty if all went well.
 
   Raises:
-    UserError: the folder holds another index, or cannot be written.
+    UserError: a row cannot be used, the folder holds another index or cannot be written, or no
+      file could be had.
   """
-  if not re.fullmatch(r"[1-9]\d?k", resolution):
-    raise UserError(f"resolution {resolution!r}: unknown; use 1k, 2k, 4k or 8k")
   scenes = read_scenes() if scenes is None else scenes
-  hosts = hosts or Hosts()
-  client = client or Client()
-  client = dataclasses.replace(client, plain_http=client.plain_http | hosts.plain_http())
-  folder = output_folder(out_dir)
-  _check_index(folder, scenes)
-  failures: dict[str, str] = {}
+  for row in scenes:
+    if not ROW.fullmatch(",".join(row.get(k) or "" for k in ("file", "origin", "size", "sha256"))):
+      raise UserError(
+        f"list of scenes: {row.get('file')!r} from {row.get('origin')!r} cannot be used; name a "
+        ".hdr or .exr without folders, and for openexr-images size and sha256"
+      )
+  folder = output_folder(output)
+  _check_index(folder / INDEX, scenes)
+  print(CREDIT)
   try:
-    remotes = _locate_all(scenes, resolution, hosts, client, failures)
-    wrong = _fetch_all(folder, remotes, client, failures)
+    failures, wrong = _fetch_all(folder, scenes, network or Network())
   except KeyboardInterrupt:
     print(f"{folder}: stopped; the same command goes on from here", file=sys.stderr)
     raise
-  there = [s for s in scenes if s["file"] not in wrong and (folder / s["file"]).is_file()]
-  if there:
-    _write_index(folder, there)
-  return failures
-
-
-def _locate_all(scenes, resolution, hosts, client, failures) -> dict[str, Remote]:
-  """Asks for all addresses first: then the total is known, and what is missing is told early."""
-  remotes = {}
-  silent = collections.Counter()
-  for scene in tqdm.tqdm(scenes, desc="looking up", unit="file", disable=None):
-    try:
-      asked = hosts.polyhaven if scene["origin"].startswith("polyhaven:") else ""
-      with _giving_up(asked, silent, client) as asking:
-        remotes[scene["file"]] = locate(scene, resolution, hosts, asking)
-    except FetchError as error:
-      failures[scene["file"]] = str(error)
-  return remotes
-
-
-def _fetch_all(folder, remotes, client, failures) -> set[str]:
-  """Fetches file after file; returns those that are not there or not right."""
-  wrong = set()
-  silent = collections.Counter()
-  total = sum(remote.size for remote in remotes.values())
-  settings = {"unit": "B", "unit_scale": True, "unit_divisor": 1024, "disable": None}
-  with tqdm.tqdm(total=total, desc="fetching", **settings) as bar:
-    for number, (file, remote) in enumerate(remotes.items(), start=1):
-      bar.set_postfix_str(f"file {number} of {len(remotes)}: {file}")
-      before = bar.n
-      if is_right(folder / file, remote):
-        bar.update(remote.size)
-        continue
-      try:
-        with _giving_up(remote.url, silent, client) as asking:
-          asking.file(remote, folder / file, progress=bar.update)
-      except FetchError as error:
-        failures[file] = str(error)
-        wrong.add(file)
-        bar.total -= remote.size - (bar.n - before)  # the ETA is of what can still come
-  return wrong
-
-
-@contextlib.contextmanager
-def _giving_up(url: str, silent: collections.Counter, client: Client):
-  """Skips its block by FetchError once the host of `url` was silent for `PATIENCE` files in a row.
-
-  Gives the client to ask with: after the first such file each gets one try alone. Without a
-  network, a hundred files with some tries each would take half an hour to fail.
-  """
-  host = urllib.parse.urlsplit(url).hostname
-  if silent[host] >= PATIENCE:
-    raise FetchError(f"not tried, as {host} does not answer")
-  try:
-    yield dataclasses.replace(client, attempts=1) if silent[host] else client
-    silent[host] = 0
-  except FetchError as error:
-    silent[host] = silent[host] + 1 if error.unreachable else 0
-    raise
-
-
-def _check_index(folder: pathlib.Path, scenes: list[dict[str, str]]):
-  """Raises UserError if the folder has an index of other files, which would be lost."""
-  path = folder / INDEX
-  if not path.exists():
-    return
-  with path.open(newline="", encoding="utf-8-sig") as stream:
-    files = {row.get("file") for row in csv.DictReader(stream)}
-  if files - {scene["file"] for scene in [*read_scenes(), *scenes]}:
-    raise UserError(f"{path}: lists files of another set; choose another --output")
-
-
-def _write_index(folder: pathlib.Path, scenes: list[dict[str, str]]):
-  with atomic_path(folder / INDEX) as path, path.open("w", newline="", encoding="utf-8") as stream:
-    writer = csv.DictWriter(stream, INDEX_COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(scenes)
-
-
-def main(
-  output,
-  *,
-  resolution: str = "1k",
-  scenes: list[dict[str, str]] | None = None,
-  hosts: Hosts | None = None,
-  client: Client | None = None,
-) -> int:
-  """The work of `--mode=download`: `download`, with a report on the screen.
-
-  Returns:
-    The number of files that could not be had, each told on stderr.
-
-  Raises:
-    UserError: as `download`, or no file could be had.
-  """
-  scenes = read_scenes() if scenes is None else scenes
-  print(CREDIT)
-  failures = download(output, resolution=resolution, scenes=scenes, hosts=hosts, client=client)
-  if len(failures) == len(scenes):
+  if there := [r for r in scenes if r["file"] not in wrong and (folder / r["file"]).is_file()]:
+    with atomic_path(folder / INDEX) as path, path.open("w", newline="") as stream:
+      writer = csv.DictWriter(stream, INDEX_COLUMNS, extrasaction="ignore", lineterminator="\n")
+      writer.writeheader()
+      writer.writerows(there)
+  if 0 < len(failures) == len(scenes):
     raise UserError(
-      f"{output}: none of {len(scenes)} files could be fetched, the first because: "
+      f"{folder}: none of {len(scenes)} files could be fetched, the first because: "
       f"{next(iter(failures.values()))}; check the network and start again"
     )
   for file, reason in failures.items():
     print(f"{file}: {reason}", file=sys.stderr)
-  print(f"{output}: {len(scenes) - len(failures)} of {len(scenes)} scenes are there and right")
-  if failures:
-    print(f"{len(failures)} failed, listed above; the same command tries them again")
-  else:
-    print(f"train on them with --config.data.root={output}")
-  return len(failures)
+  print(f"{folder}: {len(scenes) - len(failures)} of {len(scenes)} scenes are there and right")
+  if not failures:
+    print(f"train on them with --config.data.root={folder}")
+  return failures
+
+
+def _fetch_all(folder, scenes, network) -> tuple[dict[str, str], set[str]]:
+  """Returns {file: why it failed}, and those of them that are not known to be right."""
+  pooch.get_logger().setLevel("ERROR")  # its lines would tear the progress bar
+  store = pooch.Pooch(folder.resolve(), "", {}, {}, retry_if_failed=network.retries)
+  failures, silent = {}, {"polyhaven": 0, "openexr-images": 0}  # files in a row
+  bar = tqdm.tqdm(scenes, desc="fetching", unit="file", disable=None)
+  for row in bar:
+    file, home = row["file"], row["origin"].partition(":")[0]
+    bar.set_postfix_str(file)
+    try:
+      if silent[home] >= PATIENCE:
+        raise Silent(f"not tried, as {home} does not answer")
+      store.urls[file], size, store.registry[file] = network.locate(row)
+      part = folder / f"{file}.part"
+      store.fetch(file, downloader=functools.partial(network.fetch, part=part, size=size))
+      silent[home] = 0
+    except (FetchError, requests.ConnectionError, ValueError) as error:  # ValueError: checksum
+      failures[file] = first_line(error)
+      answered = not isinstance(error, Silent | requests.ConnectionError)
+      silent[home] = 0 if answered else silent[home] + 1
+    except OSError as error:
+      raise UserError(
+        f"{folder / file}: cannot be written ({error.strerror or error}); "
+        "make room or choose another --output, then start again: it goes on where it was"
+      ) from error
+  return failures, failures.keys() & store.registry.keys()
+
+
+def _check_index(path: pathlib.Path, scenes):
+  """Raises UserError if there is an index of other files, which would be lost."""
+  files: set[str | None] = {None}
+  try:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+      head, *rows = csv.reader(stream)
+      files = {row[head.index("file")] for row in rows if row}
+  except FileNotFoundError:
+    return
+  except (OSError, ValueError, LookupError, csv.Error):
+    pass  # no index of ours
+  if files - {row["file"] for row in [*read_scenes(), *scenes]}:
+    raise UserError(f"{path}: lists files of another set; choose another --output")

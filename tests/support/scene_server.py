@@ -14,12 +14,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
   def log_message(self, *args):
     pass
 
+  def handle(self):
+    with contextlib.suppress(OSError):  # the client has left
+      super().handle()
+
   def do_GET(self):
     self.server.requests.append((self.path, dict(self.headers)))
     tricks = self.server.trouble.get(self.path, [])
     if tricks and (trick := tricks.pop(0)):
-      with contextlib.suppress(OSError):
-        return trick(self)
+      return trick(self)
     self.reply(self.server.files.get(self.path))
 
   def reply(self, body, *, ranges=True, keep=None, status=200, headers=()):
