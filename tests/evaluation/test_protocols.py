@@ -16,9 +16,8 @@ SHAPE = (2, 20, 25, 3)  # 1500 values: 0.1 % is one, and percentile 99 lies betw
 
 def normalise(name, pred, ref, ldr):
   """Both on the scale of a protocol, by two compiled functions, which the protocols share."""
-  protocol = protocols.parse(name)
-  pred = align(pred, ref, ldr, alignment=protocol.alignment)
-  return rescale(pred, ref, base=protocol.base, headroom=16.0)
+  base, alignment = protocols.parse(name)
+  return rescale(align(pred, ref, ldr, alignment=alignment), ref, base=base, headroom=16.0)
 
 
 def images(seed=0):
@@ -91,7 +90,7 @@ def test_gain_undoes_an_exposure_and_sees_no_clipped_pixel():
 def test_names():
   assert len(protocols.PROTOCOLS) == len(set(protocols.PROTOCOLS)) == 12
   for name in protocols.PROTOCOLS:
-    assert protocols.parse(name).name == name
+    assert "+".join(filter(None, protocols.parse(name))) == name
     text = protocols.describe(name, headroom=16.0, mu=300.0)
     assert text.endswith("1000 cd/m2.") and "\n" not in text
     assert "mu = 300;" in text and ("median" in text) == name.endswith("+crf")

@@ -1,6 +1,5 @@
 """The picture of an evaluation: where the method gained most over the photo, where least."""
 
-import io
 import pathlib
 
 import numpy as np
@@ -49,7 +48,5 @@ def write(folder: pathlib.Path, record: dict) -> None:
     return
   width = max(row.shape[1] for row in rows)
   padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
-  buffer = io.BytesIO()
-  Image.fromarray(np.concatenate(padded)).save(buffer, "JPEG", quality=QUALITY)
   with image_io.atomic_path(folder / "examples.jpg") as path:
-    path.write_bytes(buffer.getvalue())
+    Image.fromarray(np.concatenate(padded)).save(path, "JPEG", quality=QUALITY)

@@ -12,10 +12,12 @@ import html
 import io
 import json
 import pathlib
+import re
 from collections.abc import Iterator
 from importlib import resources
 
 import numpy as np
+from PIL import Image
 
 from expocm_jax import image_io
 from expocm_jax.evaluation.report import published, statistics, tables
@@ -60,10 +62,12 @@ def pack(folder: pathlib.Path, files: dict[str, str]) -> dict:
   if small.shape != ldr.shape:
     ldr = np.asarray(color.linear_to_srgb(small))
   masks = shrunk(image_io.read_ldr(folder / files["masks"]))
-  packed = {"size": list(ldr.shape[:2]), "ldr": _webp(_codes(ldr)), "masks": _webp(_codes(masks))}
+  packed = {"size": list(ldr.shape[:2])}
+  for name, image in (("ldr", ldr), ("masks", masks)):
+    packed[name] = _webp(np.rint(np.clip(image, 0, 1) * 255))
   for name in ("output", "reference"):
     codes = log_codes(shrunk(image_io.read_hdr(folder / files[name])))
-    packed[name] = [_webp((codes & 255).astype(np.uint8)), _webp((codes >> 8).astype(np.uint8))]
+    packed[name] = [_webp(codes & 255), _webp(codes >> 8)]
   return packed
 
 
@@ -75,8 +79,6 @@ def log_codes(hdr: np.ndarray) -> np.ndarray:
 
 def shrunk(image: np.ndarray) -> np.ndarray:
   """Area averages, so that no side is longer than `MAX_SIDE`; smaller images stay as they are."""
-  from PIL import Image
-
   height, width = image.shape[:2]
   scale = MAX_SIDE / max(height, width)
   if scale >= 1:
@@ -152,17 +154,11 @@ def _short(values):
   return None if values != values else float(f"{values:.6g}")
 
 
-def _webp(pixels: np.ndarray) -> str:
-  from PIL import Image
-
+def _webp(codes: np.ndarray) -> str:
   buffer = io.BytesIO()
-  image = Image.fromarray(np.ascontiguousarray(pixels))
+  image = Image.fromarray(codes.astype(np.uint8))
   image.save(buffer, "WEBP", lossless=True, quality=80, method=2)
   return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _codes(image: np.ndarray) -> np.ndarray:
-  return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 def _script_json(value) -> str:
@@ -173,12 +169,7 @@ def _script_json(value) -> str:
 
 def _filled(template: str, fills: dict[str, str]) -> str:
   """Every {{name}} replaced in one pass, so that what is filled in is never filled again."""
-  pieces = template.split("{{")
-  out = [pieces[0]]
-  for piece in pieces[1:]:
-    name, rest = piece.split("}}", 1)
-    out.append(fills[name] + rest)
-  return "".join(out)
+  return re.sub(r"\{\{(\w+)\}\}", lambda match: fills[match[1]], template)
 
 
 def _asset(name: str) -> str:
