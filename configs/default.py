@@ -112,8 +112,7 @@ def get_config() -> ConfigDict:
   config.data = data = ConfigDict()
   data.source = "hdr_folder"      # "hdr_folder", "pairs", "procedural", "prepared"
   data.root = ""                  # folder of the source; "procedural" needs none
-  data.dataset = "folder"         # of "pairs": a key of input_pipeline/catalogue.py, "hdr_real" ...
-  data.layout = "auto"            # of "folder": "auto", "folders", "scenes", "ntire21"
+  data.dataset = "folder"         # of "pairs": a key of datasets/catalogue.py, "hdr_real" ...
   data.response_curves = ""       # of "hdr_synth": DoRF's dorfCurves.txt; "" = the camera's curves
   data.projection = "auto"        # of "hdr_folder": "auto" (2:1 is a panorama), "panorama", "photo"
   data.validation_share = 0.1     # of the scene groups, when the source names no split

@@ -17,21 +17,8 @@ import numpy as np
 from absl import flags
 
 from expocm_jax.errors import UserError
-from input_pipeline.source import dataset_name, make_source, published_set, view_size, whole_images
+from input_pipeline.source import make_source
 
-__all__ = [
-  "TrainIterator",
-  "dataset_name",
-  "distinct_views",
-  "fingerprints",
-  "fixed_views",
-  "make_source",
-  "make_train_iterator",
-  "published_set",
-  "validation_records",
-  "view_size",
-  "whole_images",
-]
 _READ_AHEAD = 2  # batches a process prepares before they are asked for
 
 
@@ -160,12 +147,11 @@ def validation_records(config, count):
   """
   source, example = make_source(config, "validation")
   rounds = -(-count // len(source))
-  scenes = (
-    fixed_views(source, example, index, range(rounds), size=config.data.crop)
+  scenes = [
+    list(fixed_views(source, example, index, range(rounds), size=config.data.crop))
     for index in range(min(count, len(source)))
-  )
-  columns = [list(views) for views in scenes]
-  return [views[k] for k in range(rounds) for views in columns][:count]
+  ]
+  return [views[k] for k in range(rounds) for views in scenes][:count]
 
 
 def fingerprints(source) -> list[str]:
@@ -174,11 +160,6 @@ def fingerprints(source) -> list[str]:
   The same in every process; no image is read.
   """
   return [f"{index} {source.fingerprint(index)}" for index in range(len(source))]
-
-
-def distinct_views(config, views, *, size):
-  """How many of `views` differ: of a pair there is one whole image."""
-  return 1 if size is None and whole_images(config.data) else views
 
 
 def fixed_views(source, example, index, views, *, size):

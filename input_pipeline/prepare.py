@@ -3,11 +3,11 @@
 import math
 
 from input_pipeline import batches
-from input_pipeline import source as origin
 from input_pipeline.datasets import catalogue, prepared
+from input_pipeline.source import available_splits, make_source
 
 
-def prepare(config, out_dir, *, views=16, size=None, splits=None):
+def prepare(config, out_dir, *, views, size=None, splits=None):
   """Writes the source of `config.data` as ArrayRecord.
 
   Pairs (`data.source=pairs`) are written as whole images under the name of their dataset unless
@@ -21,35 +21,27 @@ def prepare(config, out_dir, *, views=16, size=None, splits=None):
       HDR-SYNTH: photos).
     size: side in pixels; None takes whole images of pairs, and `data.crop` of other sources.
       Larger than `data.crop`, training crops at random.
-    splits: those to write; None = those of `origin.available_splits`.
+    splits: those to write; None = those of `source.available_splits`.
 
   Returns:
     {split: number of records written}.
 
   Raises:
-    UserError: as `pipeline.make_source` and `datasets.write_prepared`.
+    UserError: as `source.make_source` and `prepared.write_prepared`.
   """
-  splits = splits or origin.available_splits(config)
-  if config.data.source == "pairs" and size is None:
-    return _prepare_whole(config, out_dir, views, splits)
-  size = config.data.crop if size is None else size
+  entry = None
+  if size is None and config.data.source == "pairs":
+    entry = catalogue.find(config.data.dataset)
+  elif size is None:
+    size = config.data.crop
   parts = {}
-  for split in splits:
-    source, example = batches.make_source(config, split, headroom=math.inf)
-    parts[split] = (views * len(source), _views(source, example, views, size))
-  return prepared.write_prepared(parts, out_dir, size=size)
-
-
-def _prepare_whole(config, out_dir, views, splits):
-  """A dataset's builder: whole images, radiance unlimited."""
-  views = batches.distinct_views(config, views, size=None)
-  parts = {}
-  for split in splits:
-    source, example = batches.make_source(config, split, headroom=math.inf)
-    made = origin.is_synth(config.data)
-    records = _views(source, example, views, None) if made else map(source.read, range(len(source)))
-    parts[split] = (views * len(source), records)
-  return prepared.write_prepared(parts, out_dir, entry=catalogue.find(config.data.dataset))
+  for split in splits or available_splits(config):
+    source, example = make_source(config, split, headroom=math.inf)
+    if entry and entry.key != "hdr_synth":
+      parts[split] = len(source), map(source.read, range(len(source)))
+    else:
+      parts[split] = views * len(source), _views(source, example, views, size)
+  return prepared.write_prepared(parts, out_dir, size=size, entry=entry)
 
 
 def _views(source, example, views, size):

@@ -14,74 +14,59 @@ import math
 import numpy as np
 from PIL import Image
 
+from expocm_jax.colorimetry import LUMA
 from expocm_jax.errors import UserError
 from input_pipeline.camera import panorama, resample, response
 
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 DARKEST_VIEW = 4.0  # stops that a view's clip may lie below the scene's brightest tenth
+Range = tuple[float, float]  # low and high, to draw from
+
+
+def _within(least, most):
+  return dataclasses.field(metadata={"limits": (least, most)})
 
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-  """The ranges to draw from: the fields of `config.camera` (units there) and the headroom."""
+  """The fields of `config.camera` (meanings and units there), within the limits given here.
 
-  fov: tuple[float, float] = (30.0, 100.0)
-  pitch: tuple[float, float] = (-40.0, 40.0)
-  roll: tuple[float, float] = (-5.0, 5.0)
-  clipped_share: tuple[float, float] = (0.005, 0.2)
-  underexposed: float = 0.1
-  underexposure: tuple[float, float] = (0.0, 3.0)
-  response_gamma: tuple[float, float] = (0.85, 1.18)
-  response_s: tuple[float, float] = (0.0, 0.25)
-  response_film: tuple[float, float] = (0.0, 1.0)
-  film_exponent: tuple[float, float] = (0.75, 1.05)
-  film_sigma: tuple[float, float] = (0.4, 0.9)
-  response_channel: float = 0.02
-  white_balance: float = 0.06
-  saturation: tuple[float, float] = (0.85, 1.15)
-  vignetting: tuple[float, float] = (0.0, 0.2)
-  blur: tuple[float, float] = (0.0, 0.7)
-  read_noise: tuple[float, float] = (0.0, 0.003)
-  shot_noise: tuple[float, float] = (0.0, 0.006)
-  jpeg_quality: tuple[int, int] = (60, 98)
-  chroma_subsampling: float = 0.5
-  headroom: float = 16.0
+  Raises:
+    UserError: a field is out of its limits, or its low end is above the high one.
+  """
+
+  fov: Range = _within(1, 170)
+  pitch: Range = _within(-90, 90)
+  roll: Range = _within(-180, 180)
+  clipped_share: Range = _within(0, 1)
+  underexposed: float = _within(0, 1)
+  underexposure: Range = _within(0, 20)
+  response_gamma: Range = _within(0.1, 10)
+  response_s: Range = _within(0, 1)
+  response_film: Range = _within(0, 1)
+  film_exponent: Range = _within(0.1, 10)
+  film_sigma: Range = _within(0.01, 100)
+  response_channel: float = _within(0, 1)
+  white_balance: float = _within(0, 1)
+  saturation: Range = _within(0, 10)
+  vignetting: Range = _within(0, 1)
+  blur: Range = _within(0, 20)
+  read_noise: Range = _within(0, 1)
+  shot_noise: Range = _within(0, 1)
+  jpeg_quality: Range = _within(1, 100)
+  chroma_subsampling: float = _within(0, 1)
 
   def __post_init__(self):
-    limits = {
-      "fov": (1, 170),
-      "pitch": (-90, 90),
-      "roll": (-180, 180),
-      "clipped_share": (0, 1),
-      "response_gamma": (0.1, 10),
-      "response_s": (0, 1),
-      "response_film": (0, 1),
-      "film_exponent": (0.1, 10),
-      "film_sigma": (0.01, 100),
-      "underexposure": (0, 20),
-      "saturation": (0, 10),
-      "vignetting": (0, 1),
-      "blur": (0, 20),
-      "read_noise": (0, 1),
-      "shot_noise": (0, 1),
-      "jpeg_quality": (1, 100),
-    }
-    for name, (least, most) in limits.items():
-      pair = tuple(getattr(self, name))
-      if len(pair) != 2 or not least <= pair[0] <= pair[1] <= most:
+    for field in dataclasses.fields(self):
+      value, (least, most) = getattr(self, field.name), field.metadata["limits"]
+      if field.type is float:
+        wanted, good = "a number", least <= value <= most
+      else:
+        wanted, good = "(low, high)", len(value) == 2 and least <= value[0] <= value[1] <= most
+      if not good:
         raise UserError(
-          f"config.camera.{name}: {pair} is not a range; give (low, high) within {least} and {most}"
+          f"config.camera.{field.name}={value}: out of range; "
+          f"give {wanted} within {least} and {most}"
         )
-    for name in ("response_channel", "white_balance", "chroma_subsampling", "underexposed"):
-      if not 0 <= getattr(self, name) <= 1:
-        raise UserError(
-          f"config.camera.{name}: {getattr(self, name)} is out of range; "
-          "give a number within 0 and 1"
-        )
-    if not self.headroom >= 1:
-      raise UserError(
-        f"config.domain.headroom: {self.headroom} is below the sensor's clip; give 1 or more"
-      )
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -131,8 +116,8 @@ def random_crop(image, rng: np.random.Generator, *, size) -> np.ndarray:
 def grade(radiance: np.ndarray, *, gains, saturation: float) -> np.ndarray:
   """White balance (`gains` [3]) and saturation about the luminance; never negative."""
   balanced = radiance * np.asarray(gains, np.float32)
-  grey = sum(weight * balanced[..., c] for c, weight in enumerate(LUMINANCE))[..., None]
-  balanced -= grey
+  grey = sum(weight * balanced[..., c] for c, weight in enumerate(LUMA))[..., None]
+  balanced -= grey  # in place: arrays of this size are slow to allocate
   balanced *= np.float32(saturation)
   balanced += grey
   return np.maximum(balanced, 0.0)
@@ -157,12 +142,10 @@ def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
   for axis in (1, 2):
     n = planes.shape[axis]
     padded = planes.take(np.clip(np.arange(-radius, n + radius), 0, n - 1), axis=axis)
-    shifted = [
-      padded[:, i : i + n] if axis == 1 else padded[..., i : i + n] for i in range(len(taps))
-    ]
-    planes = taps[0] * shifted[0]
-    for weight, part in zip(taps[1:], shifted[1:], strict=True):
-      planes += weight * part
+    planes = sum(
+      tap * (padded[:, i : i + n] if axis == 1 else padded[..., i : i + n])
+      for i, tap in enumerate(taps)
+    )
   return np.moveaxis(planes, 0, -1)
 
 
@@ -206,7 +189,17 @@ def jpeg(image: np.ndarray, *, quality: int, subsampled: bool) -> np.ndarray:
   return np.asarray(Image.open(buffer, formats=("JPEG",)))
 
 
-def photograph(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -> dict:
+def compressed(image: np.ndarray, rng: np.random.Generator, camera: Camera) -> np.ndarray:
+  """uint8 [h, w, 3] through JPEG of a random quality and subsampling: float32 in [0, 1]."""
+  low, high = camera.jpeg_quality
+  quality = int(rng.integers(low, high + 1))
+  photo = jpeg(image, quality=quality, subsampled=bool(rng.random() < camera.chroma_subsampling))
+  return photo.astype(np.float32) / np.float32(255)
+
+
+def photograph(
+  scene: dict, rng: np.random.Generator, *, size, camera: Camera, headroom: float
+) -> dict:
   """Takes one photo of a scene, everything random drawn from `rng`.
 
   Args:
@@ -215,6 +208,7 @@ def photograph(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -
     rng: the record's own generator.
     size: of the photo, pixels, a number or (h, w).
     camera: the ranges to draw from.
+    headroom: largest relative radiance kept.
 
   Returns:
     dict of `ldr`, float32 [h, w, 3] in [0, 1], and `hdr`, float32 [h, w, 3] in [0, headroom].
@@ -234,13 +228,7 @@ def photograph(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -
     exposed, rng, read=rng.uniform(*camera.read_noise), shot=rng.uniform(*camera.shot_noise)
   )
   developed = response.develop(noisy, response.draw(rng, camera))
-  low, high = camera.jpeg_quality
-  photo = jpeg(
-    developed,
-    quality=int(rng.integers(low, high + 1)),
-    subsampled=bool(rng.random() < camera.chroma_subsampling),
-  )
   return {
-    "ldr": photo.astype(np.float32) / np.float32(255),
-    "hdr": np.ascontiguousarray(np.minimum(exposed, np.float32(camera.headroom))),
+    "ldr": compressed(developed, rng, camera),
+    "hdr": np.ascontiguousarray(np.minimum(exposed, np.float32(headroom))),
   }

@@ -1,4 +1,4 @@
-"""Resampling of linear radiance without aliasing: area averages, a pyramid, bilinear taps.
+"""Resampling of linear radiance without aliasing: area averages, their pyramid, resized parts.
 
 A sun is a few pixels wide and ten stops above its surroundings: skipped by one tap it vanishes,
 hit by the next it doubles. So whatever is minified is averaged over areas first.
@@ -76,31 +76,3 @@ def level_for(image, minification: float) -> np.ndarray:
     return average(image, size)
   step = round(math.log(max(minification, 1.0), LEVEL_STEP))
   return image[min(step, len(image) - 1)]
-
-
-def bilinear(image: np.ndarray, corners, row_fraction, column_fraction) -> np.ndarray:
-  """Mixes four pixels per sample: float32 [h, w, 3].
-
-  `corners` are four integer arrays [h, w] of indices into the flattened pixels (top left, top
-  right, bottom left, bottom right), the fractions float32 [h, w] in [0, 1]. Only the pixels that
-  are read are converted to float32.
-
-  The result is a view of planes [3, h, w] in memory: numpy keeps that order through elementwise
-  work, and broadcasting per-pixel factors over it is several times as fast.
-  """
-  pixels = image.reshape(-1, image.shape[-1])
-  planes = []
-  for index in corners:
-    taken = pixels.take(index.ravel(), axis=0).T
-    planes.append(taken.astype(np.float32, order="C").reshape(-1, *index.shape))
-  a, b, c, d = planes
-  b -= a
-  b *= column_fraction
-  a += b
-  d -= c
-  d *= column_fraction
-  c += d
-  c -= a
-  c *= row_fraction
-  a += c
-  return np.moveaxis(a, 0, -1)

@@ -1,4 +1,4 @@
-"""The datasets that are known by name: where their files lie and what their radiance means.
+"""The datasets that are known by name: where their files lie.
 
 `data.dataset` is a key of `DATASETS`, or `key/variant` where a set has variants. Facts that could
 not be found are "unknown"; none is guessed.
@@ -19,27 +19,29 @@ class Dataset:
 
   Attributes:
     key: of `data.dataset`, and the name of the TFDS builder.
-    title: as reports call it.
+    title: the set's own; "" for folders without a name.
     layouts: {split: names of `layouts.FINDERS`, in the order of trying}. A set whose splits
       share their layouts tells them apart by folders named train, validation, test.
     expected: what its folders look like, for messages.
-    hdr: how radiance is stored.
     pairing: "stem", by equal stems alone; "either", by order too where no stem agrees; "order".
-    licence, origin, citation: as far as known.
-    variants: folders of the set of which one can be chosen.
+    licence, citation: as far as known.
+    variants: folders of the set of which one can be chosen, `variant`; "" = all of them.
   """
 
   key: str
   title: str
   layouts: dict[str, tuple[str, ...]]
-  expected: str
-  hdr: str
+  expected: str = ""
   licence: str = "unknown"
-  origin: str = ""
   citation: str = ""
   pairing: str = "either"
   variants: tuple[str, ...] = ()
   variant: str = ""
+
+  @property
+  def full_title(self) -> str:
+    """How reports call it: "HDR-REAL", "SI-HDR clip_95"; "" = by the folder's own name."""
+    return " ".join(part for part in (self.title, self.variant) if part)
 
   @property
   def splits(self) -> tuple[str, ...]:
@@ -56,6 +58,10 @@ class Dataset:
     """Whether the layout tells training from test pairs."""
     return len(set(self.layouts.values())) > 1
 
+  def finders(self, split: str) -> tuple[str, ...]:
+    """Layouts in which the records of a split may lie."""
+    return self.layouts["test" if split == "test" or "train" not in self.layouts else "train"]
+
 
 def _either(*layouts):
   return {"train": layouts, "test": layouts}
@@ -64,28 +70,22 @@ def _either(*layouts):
 _ENTRIES = (
   Dataset(
     key="folder",
-    title="",  # the folder's own name
+    title="",
     layouts=_either("ntire21", "scenes", "folders"),
     expected="LDR_in/ and HDR_gt/, or NNNNN/input.jpg with NNNNN/gt.hdr",
-    hdr="linear, any scale",
   ),
   Dataset(
     key="hdr_real",
     title="HDR-REAL",
     layouts={"train": ("folders",), "test": ("scenes",)},
     expected="train LDR_in/*.jpg and HDR_gt/*.hdr, test NNNNN/{input.jpg,gt.hdr}",
-    hdr="linear, relative, a scale of its own for each image, up to 1e4",
-    origin="published with SingleHDR",
     citation=SINGLEHDR,
     pairing="order",
   ),
   Dataset(
     key="hdr_synth",
     title="HDR-SYNTH",
-    layouts={"train": (), "test": ()},  # HDR images only: read by input_pipeline.hdr_synth
-    expected="*.hdr or *.exr, in folders train and test if it comes so",
-    hdr="linear, relative; the LDR is made on the fly",
-    origin="published with SingleHDR",
+    layouts={"train": (), "test": ()},  # HDR images only: read by `hdr_synth`
     citation=SINGLEHDR,
   ),
   Dataset(
@@ -93,8 +93,6 @@ _ENTRIES = (
     title="HDR-EYE",
     layouts={"test": ("scenes",)},
     expected="NNNNN/{input.jpg,gt.hdr}",
-    hdr="linear, relative, a scale of its own for each image",
-    origin="EPFL's HDR-Eye, in the layout of SingleHDR's test sets",
     citation="Nemoto et al., Visual Attention in LDR and HDR Images, VPQM 2015",
   ),
   Dataset(
@@ -102,8 +100,6 @@ _ENTRIES = (
     title="AIM 2025",
     layouts=_either("folders"),
     expected="LDR_in/*.jpg and HDR_gt/*.{npy,exr,hdr}",
-    hdr="linear, absolute; .npy is float32",
-    origin="AIM 2025 challenge on inverse tone mapping; registration needed",
     citation="AIM 2025 Challenge on Inverse Tone Mapping Report, arXiv 2508.13479",
   ),
   Dataset(
@@ -111,8 +107,6 @@ _ENTRIES = (
     title="NTIRE 2021",
     layouts=_either("ntire21"),
     expected="NNNN_medium.png, NNNN_gt.png and NNNN_alignratio.npy side by side",
-    hdr="16-bit PNG / alignratio, gamma-encoded with 2.24",
-    origin="NTIRE 2021 challenge on HDR imaging, track 1 (single frame)",
     citation="NTIRE 2021 Challenge on High Dynamic Range Imaging, arXiv 2106.01439",
   ),
   Dataset(
@@ -120,9 +114,7 @@ _ENTRIES = (
     title="SI-HDR",
     layouts={"test": ("folders",)},
     expected="reference/NNN.exr and input/clip_95/NNN.png",
-    hdr="linear, a scale of its own for each image",
     licence="CC BY 4.0",
-    origin="SI-HDR, University of Cambridge",
     citation="Hanji et al., Comparison of Single Image HDR Reconstruction Methods, SIGGRAPH 2022",
     pairing="stem",
     variants=("clip_95", "clip_97"),
@@ -149,13 +141,5 @@ def find(name: str) -> Dataset:
 
 def title_of_builder(builder: str) -> str:
   """How reports call the dataset that a TFDS builder of this name wrote; "" for others."""
-  for entry in _ENTRIES:
-    for variant in ("", *entry.variants):
-      if builder == dataclasses.replace(entry, variant=variant).builder:
-        return title(entry, variant)
-  return ""
-
-
-def title(entry: Dataset, variant: str = "") -> str:
-  """How reports call it: "HDR-REAL", "SI-HDR clip_95"."""
-  return " ".join(part for part in (entry.title, variant or entry.variant) if part)
+  entries = (find(f"{key}/{name}") for key in DATASETS for name in ("", *DATASETS[key].variants))
+  return next((entry.full_title for entry in entries if entry.builder == builder), "")

@@ -1,8 +1,7 @@
-"""Random access to HDR scenes on disk."""
+"""Folders of HDR images: scenes for the camera model, with the splits of an `index.csv`."""
 
 import collections
 import csv
-import hashlib
 import math
 import pathlib
 import threading
@@ -10,14 +9,14 @@ import threading
 import numpy as np
 
 from expocm_jax.errors import UserError
-from expocm_jax.image_io import read_hdr
+from expocm_jax.image_io import HDR_SUFFIXES, read_hdr
 from input_pipeline.camera import resample
-from input_pipeline.datasets import catalogue
+from input_pipeline.datasets import layouts
+from input_pipeline.datasets.catalogue import SPLITS
 
 PROJECTIONS = ("panorama", "photo")
-SUFFIXES = (".exr", ".hdr")
 INDEX = "index.csv"
-HALF_MAX = 65504.0
+HALF_MAX = float(np.finfo(np.float16).max)  # 65504
 
 Entry = collections.namedtuple("Entry", "path name split group projection")
 
@@ -54,20 +53,19 @@ def read_index(root: pathlib.Path) -> list[Entry]:
   entries = []
   for number, row in enumerate(rows, start=2):
     file, split, projection = row["file"], row["split"], row.get("projection", "")
-    if split not in catalogue.SPLITS:
-      raise UserError(
-        f"{path}: unknown split {split!r} in line {number}; use train, validation or test"
+    problem = None
+    if split not in SPLITS:
+      problem = f"unknown split {split!r} in line {number}; use train, validation or test"
+    elif projection not in ("", *PROJECTIONS):
+      problem = (
+        f"unknown projection {projection!r} in line {number}; use panorama, photo or nothing"
       )
-    if projection not in ("", *PROJECTIONS):
-      raise UserError(
-        f"{path}: unknown projection {projection!r} in line {number}; "
-        "use panorama, photo or nothing"
+    elif not file or not (root / file).is_file():
+      problem = (
+        f"line {number} names {file!r}, which is not in {root}; restore the file or delete the line"
       )
-    if not file or not (root / file).is_file():
-      raise UserError(
-        f"{path}: line {number} names {file!r}, which is not in {root}; "
-        "restore the file or delete the line"
-      )
+    if problem:
+      raise UserError(f"{path}: {problem}")
     name = pathlib.PurePath(file).with_suffix("").as_posix()
     entries.append(Entry(root / file, name, split, row.get("split_group") or name, projection))
   return entries
@@ -75,19 +73,11 @@ def read_index(root: pathlib.Path) -> list[Entry]:
 
 def list_folder(root: pathlib.Path) -> list[Entry]:
   """All HDR files under `root`, sorted; each is its own group."""
-  entries = []
-  for path in sorted(root.rglob("*")):
-    if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-      name = path.relative_to(root).with_suffix("").as_posix()
-      entries.append(Entry(path, name, "train", path.stem, ""))
-  return entries
-
-
-def validation_groups(groups, share: float) -> set[str]:
-  """A fixed `share` (at least one, never all) of the group names, chosen by their hashes."""
-  ranked = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode()).digest())
-  count = math.ceil(share * len(ranked) - 1e-9)
-  return set(ranked[: min(count, len(ranked) - 1)])
+  return [
+    Entry(path, path.relative_to(root).with_suffix("").as_posix(), "train", path.stem, "")
+    for path in sorted(root.rglob("*"))
+    if path.suffix.lower() in HDR_SUFFIXES and path.name[0] != "." and path.is_file()
+  ]
 
 
 def select(entries: list[Entry], split: str, *, indexed: bool, share: float) -> list[Entry]:
@@ -97,26 +87,8 @@ def select(entries: list[Entry], split: str, *, indexed: bool, share: float) -> 
   train = [entry for entry in entries if entry.split == "train"]
   if split == "test" or any(entry.split == "validation" for entry in entries):
     return [entry for entry in entries if entry.split == split]
-  held_out = validation_groups([entry.group for entry in train], share)
+  held_out = layouts.validation_groups([entry.group for entry in train], share)
   return [entry for entry in train if (entry.group in held_out) == (split == "validation")]
-
-
-def fingerprint(*parts) -> str:
-  """A hash, the same in every process, of texts and of the states of files.
-
-  A file counts by its name, size and time of change, so nothing is read; one that is missing
-  counts as such.
-  """
-  state = []
-  for part in parts:
-    state.append(part.name if isinstance(part, pathlib.Path) else str(part))
-    if isinstance(part, pathlib.Path):
-      try:
-        status = part.stat()
-        state.append(f"{status.st_size} {status.st_mtime_ns}")
-      except OSError:
-        state.append("missing")
-  return hashlib.sha256("\0".join(state).encode()).hexdigest()[:16]
 
 
 class HdrFolder:
@@ -136,21 +108,11 @@ class HdrFolder:
   """
 
   def __init__(
-    self,
-    root,
-    *,
-    split: str = "train",
-    projection: str = "auto",
-    validation_share: float = 0.1,
-    cache_gib: float = 2.0,
+    self, root, *, split: str, projection: str, validation_share: float, cache_gib: float
   ):
     root = pathlib.Path(root)
-    if split not in (*catalogue.SPLITS, "all"):
-      raise UserError(f"{root}: unknown split {split!r}; use train, validation, test or all")
     if projection not in ("auto", *PROJECTIONS):
       raise UserError(f"{root}: unknown projection {projection!r}; use auto, panorama or photo")
-    if not 0.0 <= validation_share < 1.0:
-      raise UserError(f"{root}: validation_share is {validation_share}; use 0 or more, below 1")
     if not root.is_dir():
       raise UserError(f"{root}: not a folder; give a folder of .exr or .hdr files")
     indexed = (root / INDEX).is_file()
@@ -164,21 +126,7 @@ class HdrFolder:
         "add scenes or change the split or validation_share"
       )
     self._projection = projection
-    self._cache_bytes = int(cache_gib * 2**30)
-    self._reset_cache()
-
-  def _reset_cache(self):
-    self._cache = collections.OrderedDict()
-    self._cached_bytes = 0
-    self._lock = threading.Lock()
-
-  def __getstate__(self):
-    dropped = ("_cache", "_cached_bytes", "_lock")
-    return {key: value for key, value in self.__dict__.items() if key not in dropped}
-
-  def __setstate__(self, state):
-    self.__dict__.update(state)
-    self._reset_cache()
+    self._pyramids = _Pyramids(int(cache_gib * 2**30))
 
   @property
   def names(self) -> tuple[str, ...]:
@@ -188,7 +136,7 @@ class HdrFolder:
   def fingerprint(self, index: int) -> str:
     """Changes with the name, the projection and the file of a scene; nothing is read."""
     entry = self._entries[index]
-    return fingerprint(entry.name, entry.projection, entry.path)
+    return layouts.fingerprint(entry.name, entry.projection, files=[entry.path])
 
   def __len__(self) -> int:
     return len(self._entries)
@@ -200,7 +148,7 @@ class HdrFolder:
       UserError: the file cannot be read.
     """
     entry = self._entries[index]
-    levels = self._levels(entry.path)
+    levels = self._pyramids.read(entry.path)
     height, width = levels[0].shape[:2]
     projection = entry.projection if self._projection == "auto" else self._projection
     panorama = projection == "panorama" if projection else width == 2 * height
@@ -221,20 +169,26 @@ class HdrFolder:
     entry = self._entries[index]
     return {"hdr": read_hdr(entry.path), "name": entry.name}
 
-  def _levels(self, path: pathlib.Path) -> tuple[np.ndarray, ...]:
-    with self._lock:
-      if path in self._cache:
-        self._cache.move_to_end(path)
-        return self._cache[path]
-    levels = resample.pyramid(to_half(read_hdr(path)))
-    with self._lock:
-      if path not in self._cache:
-        self._cache[path] = levels
-        self._cached_bytes += _nbytes(levels)
-      while self._cached_bytes > self._cache_bytes and self._cache:
-        self._cached_bytes -= _nbytes(self._cache.popitem(last=False)[1])
-    return levels
 
+class _Pyramids:
+  """Those of the last files read, of up to so many bytes; none when pickled."""
 
-def _nbytes(levels) -> int:
-  return sum(level.nbytes for level in levels)
+  def __init__(self, capacity: int):
+    self._capacity = self._free = capacity
+    self._kept = {}  # the least recently used first
+    self._lock = threading.Lock()
+
+  def __reduce__(self):
+    return _Pyramids, (self._capacity,)
+
+  def read(self, path: pathlib.Path) -> tuple[np.ndarray, ...]:
+    with self._lock:
+      levels = self._kept.pop(path, None)
+      if levels is None:
+        levels = resample.pyramid(to_half(read_hdr(path)))
+        self._free -= sum(level.nbytes for level in levels)
+      self._kept[path] = levels
+      while self._free < 0:
+        dropped = self._kept.pop(next(iter(self._kept)))
+        self._free += sum(level.nbytes for level in dropped)
+      return levels

@@ -1,4 +1,4 @@
-"""How pairs lie on disk: finders that turn a folder into a list of pairs.
+"""How sets lie on disk: the folders of their splits, and the finders that list pairs.
 
 - `ntire21`: `NNNN_medium.png`, `NNNN_gt.png` (16-bit) and `NNNN_alignratio.npy` side by side.
 - `scenes`: one folder a pair, `NNNNN/{input.jpg,gt.hdr}`; a `gt.png` beside them is ignored.
@@ -9,12 +9,15 @@ layout is another). It raises `UserError` where the layout is this one but a par
 """
 
 import dataclasses
+import hashlib
 import itertools
+import math
 import pathlib
 import re
 
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
+from input_pipeline.datasets.catalogue import TRAINING, Dataset
 
 LDR_FOLDERS = ("ldr_in", "ldr", "input")
 HDR_FOLDERS = ("hdr_gt", "hdr", "reference", "gt")
@@ -24,6 +27,7 @@ SPLIT_FOLDERS = {
   "test": ("test", "testing"),
 }
 GROUND_TRUTH_SUFFIXES = (*image_io.HDR_SUFFIXES, ".npy")
+NTIRE21_ENDINGS = ("_medium.png", "_gt.png", "_alignratio.npy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,34 +38,108 @@ class Pair:
   """
 
   name: str
+  scene: str
   ldr: pathlib.Path
   hdr: pathlib.Path
   align: pathlib.Path | None = None
-  scene: str = ""
 
-  def __post_init__(self):
-    object.__setattr__(self, "scene", self.scene or self.name)
+
+def existing_folder(root) -> pathlib.Path:
+  """`root` as a path, if it is a folder."""
+  root = pathlib.Path(root)
+  if not root.is_dir():
+    raise UserError(f"{root}: no such folder; give the folder of the set as data.root")
+  return root
+
+
+def split_folder(root: pathlib.Path, entry: Dataset, split: str) -> tuple[pathlib.Path, bool]:
+  """Where the records of `split` ("all" too) lie, and whether all that lies there is of this split.
+
+  Training and validation records share the folder `train`, or the root, unless there is a folder
+  `validation`: these are still to be told apart.
+
+  Raises:
+    UserError: folders name the splits of the set, and none names this one.
+  """
+  named = _split_folders(root)
+  if split == "all" or not named:
+    return root, False
+  folder = named.get(split) or (named.get("train") if split in TRAINING else None)
+  if folder is None and len(entry.layouts) > 1 and not entry.split_by_layout:
+    raise UserError(f"{root}: has no {split} folder; add one or name another split")
+  return folder or root, split == "test" or "validation" in named
+
+
+def available_splits(root, entry: Dataset) -> tuple[str, ...]:
+  """Of train, validation and test, those that the folder of a set has, no record in two of them.
+
+  Raises:
+    UserError: no such folder, or a part of its layout is missing.
+  """
+  root = existing_folder(root)
+  named = _split_folders(root)
+  if entry.split_by_layout:
+    found = [split for split in entry.layouts if _search(named.get(split, root), entry, split)]
+    known = [*(TRAINING if "train" in found else ()), *found] or entry.splits
+  elif named and len(entry.layouts) > 1:
+    known = [*(TRAINING if "train" in named else ()), *named]
+  else:
+    known = entry.splits[:2]
+  return tuple(split for split in entry.splits if split in known)
+
+
+def find_pairs(root: pathlib.Path, entry: Dataset, split: str) -> tuple[str, str, list[Pair]]:
+  """(layout, pairing, pairs) of `split` at `root` or one folder below it; of "all", all splits'.
+
+  Raises:
+    UserError: no pairs in a known layout, or a part of it is missing.
+  """
+  folders = {split: root}
+  if split == "all":
+    named = _split_folders(root)
+    folders = named or {"test": root}
+    if entry.split_by_layout:
+      folders = {split: named.get(split, root) for split in entry.layouts}
+  found = {split: _search(folder, entry, split) for split, folder in folders.items()}
+  if not all(found.values()) and not (entry.split_by_layout and any(found.values())):
+    missing = next(split for split, pairs in found.items() if not pairs)
+    layout, of = " or ".join(entry.finders(missing)), ""
+    if entry.title:
+      of = f"{entry.title}'s split {missing}, "
+    raise UserError(
+      f"{folders[missing]}: no LDR/HDR pairs in the layout {layout}; expected {of}{entry.expected}"
+    )
+  layouts, pairings, pairs = zip(*filter(None, found.values()), strict=True)
+  layout, pairing = (" and ".join(dict.fromkeys(names)) for names in (layouts, pairings))
+  return layout, pairing, list(itertools.chain(*pairs))
+
+
+def _search(root, entry, split):
+  """(layout, pairing, pairs) at `root` or one folder below it, None where there are none."""
+  for folder in (root, *_subfolders(root)):
+    for layout in entry.finders(split):
+      pairing, found = FINDERS[layout](folder, entry)
+      if found:
+        return layout, pairing, found
+  return None
 
 
 def find_ntire21(root, entry):
   """Pairs of NTIRE 2021's layout."""
   del entry  # nothing to choose
-  parts = {"medium": ".png", "gt": ".png", "alignratio": ".npy"}
-  names = {
-    path.name.removesuffix(f"_{part}{suffix}")
-    for part, suffix in parts.items()
-    for path in root.glob(f"*_{part}{suffix}")
-  }
-  if not any((root / f"{name}_medium.png").is_file() for name in names):
-    if not any((root / f"{name}_alignratio.npy").is_file() for name in names):
-      return "name", []  # some other set's PNGs
+  photos, truths, ratios = (
+    {path.name.removesuffix(ending) for path in root.glob(f"*{ending}")}
+    for ending in NTIRE21_ENDINGS
+  )
+  if not photos | ratios:
+    return "name", []  # some other set's PNGs
   pairs = []
-  for name in sorted(names, key=_natural):
-    ldr, hdr, align = (root / f"{name}_{part}{suffix}" for part, suffix in parts.items())
-    for path in (ldr, hdr, align):
+  for name in sorted(photos | truths | ratios, key=_natural):
+    files = [root / f"{name}{ending}" for ending in NTIRE21_ENDINGS]
+    for path in files:
       if not path.is_file():
         raise UserError(f"{path}: missing; add it or remove the other files of scene {name}")
-    pairs.append(Pair(name, ldr, hdr, align))
+    pairs.append(Pair(name, name, *files))
   return "name", pairs
 
 
@@ -69,9 +147,9 @@ def find_scenes(root, entry):
   """Pairs of one folder each."""
   del entry
   pairs = []
-  for folder in subfolders(root):
+  for folder in _subfolders(root):
     ldrs, hdrs = (
-      [path for path in images(folder, suffixes) if path.stem.lower() == stem]
+      [path for path in _images(folder, suffixes) if path.stem.lower() == stem]
       for stem, suffixes in (("input", image_io.LDR_SUFFIXES), ("gt", GROUND_TRUTH_SUFFIXES))
     )
     if bool(ldrs) != bool(hdrs):
@@ -81,13 +159,13 @@ def find_scenes(root, entry):
       one, two = (ldrs if len(ldrs) > 1 else hdrs)[:2]
       raise UserError(f"{folder}: has both {one.name} and {two.name}; remove one of them")
     if ldrs:
-      pairs.append(Pair(folder.name, ldrs[0], hdrs[0]))
+      pairs.append(Pair(folder.name, folder.name, ldrs[0], hdrs[0]))
   return "name", pairs
 
 
 def find_folders(root, entry):
   """Pairs of two folders; each half may be nested (`input/clip_95/001.png`)."""
-  folders = {folder.name.lower(): folder for folder in subfolders(root)}
+  folders = {folder.name.lower(): folder for folder in _subfolders(root)}
   ldr_root, hdr_root = (
     next((folders[name] for name in names if name in folders), None)
     for names in (LDR_FOLDERS, HDR_FOLDERS)
@@ -100,8 +178,8 @@ def find_folders(root, entry):
       f"{root}: has {(ldr_root or hdr_root).name} but not its other half; "
       f"add a folder named {' or '.join(wanted)}"
     )
-  ldrs = images(ldr_root, image_io.LDR_SUFFIXES, nested=True)
-  hdrs = images(hdr_root, GROUND_TRUTH_SUFFIXES, nested=True)
+  ldrs = _images(ldr_root, image_io.LDR_SUFFIXES, nested=True)
+  hdrs = _images(hdr_root, GROUND_TRUTH_SUFFIXES, nested=True)
   for folder, files in ((ldr_root, ldrs), (hdr_root, hdrs)):
     if not files:
       raise UserError(f"{folder}: holds no images; put the files of the pairs there")
@@ -130,10 +208,10 @@ def _match(ldr_root, ldrs, hdr_root, hdrs, pairing):
   unpaired = [path for key, path in zip(ldr_keys, ldrs, strict=True) if key not in partners]
   spare = sorted(partners.keys() - set(ldr_keys))
   if not unpaired and not spare:
-    rows = zip(names, ldrs, ldr_keys, strict=True)
-    return "stem", [Pair(name, ldr, partners[key], scene=key) for name, ldr, key in rows]
+    rows = zip(names, ldr_keys, ldrs, strict=True)
+    return "stem", [Pair(name, key, ldr, partners[key]) for name, key, ldr in rows]
   if len(ldrs) == len(hdrs) and _order_fits(ldr_keys, hdr_keys, pairing):
-    return "order", [Pair(*pair) for pair in zip(names, ldrs, hdrs, strict=True)]
+    return "order", [Pair(*row) for row in zip(names, names, ldrs, hdrs, strict=True)]
   culprit = unpaired[0] if unpaired else partners[spare[0]]
   raise UserError(
     f"{culprit}: has no partner ({len(ldrs)} images in {ldr_root.name}, {len(hdrs)} in "
@@ -143,11 +221,9 @@ def _match(ldr_root, ldrs, hdr_root, hdrs, pairing):
 
 def _order_fits(ldr_keys, hdr_keys, pairing):
   """Whether equally long lists may be paired by order: equal stems must stay together."""
-  if pairing == "stem":
-    return False
   common = set(ldr_keys) & set(hdr_keys)
-  if pairing == "either":
-    return not common
+  if pairing != "order":
+    return pairing == "either" and not common
   return all(
     ldr == hdr or not {ldr, hdr} & common for ldr, hdr in zip(ldr_keys, hdr_keys, strict=True)
   )
@@ -159,18 +235,10 @@ def _name(path, root):
   return "/".join([*(folder for folder, _ in itertools.groupby(folders)), stem])
 
 
-def checked_folder(root):
-  """`root` as a path, if it is a folder."""
-  root = pathlib.Path(root)
-  if not root.is_dir():
-    raise UserError(f"{root}: no such folder; give the folder of the set as data.root")
-  return root
-
-
-def split_folders(root):
+def _split_folders(root):
   """{split: folder} for the split folders in `root`, or one folder below it."""
-  for folder in (root, *subfolders(root)):
-    folders = {sub.name.lower(): sub for sub in subfolders(folder)}
+  for folder in (root, *_subfolders(root)):
+    folders = {sub.name.lower(): sub for sub in _subfolders(folder)}
     named = {
       split: folders[name]
       for split, names in SPLIT_FOLDERS.items()
@@ -182,12 +250,12 @@ def split_folders(root):
   return {}
 
 
-def subfolders(root):
+def _subfolders(root):
   """Of a folder, sorted, without hidden ones."""
   return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
-def images(root, suffixes, *, nested=False):
+def _images(root, suffixes, *, nested=False):
   """Image files in natural order: 2 before 10."""
   files = [
     path
@@ -199,3 +267,26 @@ def images(root, suffixes, *, nested=False):
 
 def _natural(name):
   return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def validation_groups(groups, share: float) -> set[str]:
+  """A fixed `share` (at least one, never all) of the group names, chosen by their hashes."""
+  ranked = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode()).digest())
+  count = math.ceil(share * len(ranked) - 1e-9)
+  return set(ranked[: min(count, len(ranked) - 1)])
+
+
+def fingerprint(*texts: str, files) -> str:
+  """A hash, the same in every process, of texts and of the states of files.
+
+  A file counts by its name, size and time of change, so nothing is read; one that is missing
+  counts as such.
+  """
+  state = list(texts)
+  for path in files:
+    try:
+      status = path.stat()
+      state += [path.name, f"{status.st_size} {status.st_mtime_ns}"]
+    except OSError:
+      state += [path.name, "missing"]
+  return hashlib.sha256("\0".join(state).encode()).hexdigest()[:16]

@@ -4,14 +4,12 @@ The radiance of such sets has an arbitrary scale per image: `clip_gain` brings i
 (1.0 = where the LDR's sensor clips).
 """
 
-import dataclasses
-
 import numpy as np
 
 from expocm_jax import image_io
+from expocm_jax.colorimetry import srgb_to_linear
 from expocm_jax.errors import UserError
 from input_pipeline.datasets import catalogue, layouts
-from input_pipeline.datasets.hdr_folder import fingerprint, validation_groups
 
 NTIRE21_GAMMA = 2.24  # the encoding of the set's ground truth
 _SAMPLES = 100_000  # pixels that the gain is measured on
@@ -31,20 +29,32 @@ class PairFolder:
 
   Args:
     root: the folder.
-    layout: of `dataset="folder"` alone: "auto", or one of `layouts.FINDERS`.
     dataset: "key" or "key/variant" of `catalogue.DATASETS`.
     split: "train", "validation", "test" or "all".
     validation_share: of the training pairs.
 
   Raises:
-    UserError: no such folder, dataset or split, no pairs in a known layout, an unpaired half; on
-      access, an unreadable file or a pair of different sizes.
+    UserError: no such folder or dataset, a split that the set does not have, no pairs in a known
+      layout, an unpaired half; on access, an unreadable file or a pair of different sizes.
   """
 
-  def __init__(self, root, *, layout="auto", dataset="folder", split="train", validation_share=0.1):
-    self.root = layouts.checked_folder(root)
-    self.entry = _entry(dataset, layout)
-    self.layout, self.pairing, self.pairs = self._select(split, validation_share)
+  def __init__(self, root, *, dataset, split, validation_share):
+    root, entry = layouts.existing_folder(root), catalogue.find(dataset)
+    if split not in (*entry.splits, "all"):
+      raise UserError(
+        f"{root}: {entry.title} has no split {split}; it has {' and '.join(entry.splits)}"
+      )
+    folder, complete = layouts.split_folder(root, entry, split)
+    self.layout, self.pairing, self.pairs = layouts.find_pairs(folder, entry, split)
+    if split in catalogue.TRAINING and not complete:
+      found = self.pairs
+      held_out = layouts.validation_groups([pair.scene for pair in found], validation_share)
+      self.pairs = [p for p in found if (p.scene in held_out) == (split == "validation")]
+      if not self.pairs:
+        raise UserError(
+          f"{root}: no pair left for {split} of {len(found)}; "
+          "add pairs or change data.validation_share"
+        )
 
   def __len__(self):
     return len(self.pairs)
@@ -68,112 +78,10 @@ class PairFolder:
     gain = clip_gain(ldr, hdr)
     return {"ldr": ldr, "hdr": hdr, "gain": gain, "name": pair.name, "scene": pair.scene}
 
-  @property
-  def names(self) -> tuple[str, ...]:
-    return tuple(pair.name for pair in self.pairs)
-
   def fingerprint(self, index) -> str:
     """Changes with the name of a record and with its files; nothing is read."""
     pair = self.pairs[index]
-    return fingerprint(pair.name, *filter(None, (pair.ldr, pair.hdr, pair.align)))
-
-  def _select(self, split, validation_share):
-    """(layout, pairing, pairs) of one split."""
-    entry, named = self.entry, layouts.split_folders(self.root)
-    check_split(entry, split, self.root)
-    if split == "all":
-      return self._all(named)
-    training = split in catalogue.TRAINING
-    folder = named.get(split) or (named.get("train") if training else None)
-    if folder is None and named and len(entry.layouts) > 1 and not entry.split_by_layout:
-      raise UserError(f"{self.root}: has no {split} folder; add one or name another split")
-    found = self._find(folder or self.root, split)
-    if split == "test" or "validation" in named:
-      return found
-    return *found[:2], _share(found[2], split, validation_share, self.root)
-
-  def _all(self, named):
-    """(layout, pairing, pairs) of all splits together."""
-    entry = self.entry
-    if entry.split_by_layout:
-      found = [_look(named.get(split, self.root), entry, split) for split in entry.layouts]
-    elif named:
-      found = [self._find(folder, split) for split, folder in named.items()]
-    else:
-      found = [_look(self.root, entry, "test")]
-    found = [part for part in found if part] or [self._find(self.root, "test")]
-    layout, pairing = (" and ".join(dict.fromkeys(part[i] for part in found)) for i in (0, 1))
-    return layout, pairing, [pair for part in found for pair in part[2]]
-
-  def _find(self, root, split):
-    found, entry = _look(root, self.entry, split), self.entry
-    if found is None:
-      layout = " or ".join(_finders(entry, split))
-      of = f"{entry.title}'s split {split}, " if entry.title else ""
-      raise UserError(
-        f"{root}: no LDR/HDR pairs in the layout {layout}; expected {of}{entry.expected}"
-      )
-    return found
-
-
-def available_splits(root, *, layout="auto", dataset="folder"):
-  """Of train, validation and test, those that a folder of pairs has, no pair in two of them.
-
-  Raises:
-    UserError: as `PairFolder`, or the folder has no pairs.
-  """
-  root, entry = layouts.checked_folder(root), _entry(dataset, layout)
-  named = layouts.split_folders(root)
-  if entry.split_by_layout:
-    halves = {split: _look(named.get(split, root), entry, split) for split in entry.layouts}
-    splits = tuple(s for s in entry.splits if halves["test" if s == "test" else "train"])
-  elif named and len(entry.layouts) > 1:
-    training = catalogue.TRAINING if "train" in named else ()
-    splits = tuple(split for split in entry.splits if split in (*named, *training))
-  else:
-    splits = entry.splits[:2]
-  if not splits:
-    PairFolder(root, dataset=dataset, layout=layout, split="all")  # tells what is missing
-  return splits
-
-
-def check_split(entry, split, root):
-  """Raises UserError where a dataset cannot have this split."""
-  if split not in (*catalogue.SPLITS, "all"):
-    raise UserError(f"{root}: unknown split {split!r}; use train, validation, test or all")
-  if split not in (*entry.splits, "all"):
-    raise UserError(
-      f"{root}: {entry.title} has no split {split}; it has {' and '.join(entry.splits)}"
-    )
-
-
-def _entry(dataset, layout):
-  entry = catalogue.find(dataset)
-  if layout == "auto":
-    return entry
-  if layout not in layouts.FINDERS:
-    known = ", ".join(layouts.FINDERS)
-    raise UserError(f"data.layout={layout}: unknown; choose one of auto, {known}")
-  if entry.key != "folder":
-    raise UserError(
-      f"data.layout={layout}: {entry.title} has a layout of its own; leave it at auto, "
-      "or use data.dataset=folder"
-    )
-  return dataclasses.replace(entry, layouts={split: (layout,) for split in entry.layouts})
-
-
-def _finders(entry, split):
-  return entry.layouts["test" if split == "test" or "train" not in entry.layouts else "train"]
-
-
-def _look(root, entry, split):
-  """(layout, pairing, pairs) at `root` or one folder below it, None where there are none."""
-  for folder in (root, *layouts.subfolders(root)):
-    for layout in _finders(entry, split):
-      pairing, found = layouts.FINDERS[layout](folder, entry)
-      if found:
-        return layout, pairing, found
-  return None
+    return layouts.fingerprint(pair.name, files=filter(None, (pair.ldr, pair.hdr, pair.align)))
 
 
 def clip_gain(ldr, hdr):
@@ -206,11 +114,6 @@ def clip_gain(ldr, hdr):
   return np.float32(1.0)
 
 
-def srgb_to_linear(x):
-  """IEC 61966-2-1, on the host: display-referred [0, 1] to linear [0, 1]."""
-  return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
-
-
 def _read_ntire21(pair):
   """[H, W, 3] float32 linear radiance of NTIRE 2021's 16-bit, gamma-encoded ground truth."""
   try:
@@ -222,12 +125,37 @@ def _read_ntire21(pair):
   return (image_io.read_ldr(pair.hdr) * np.float32(65535.0 / ratio)) ** np.float32(NTIRE21_GAMMA)
 
 
-def _share(pairs, split, validation_share, root):
-  """The train or validation part of `pairs`, by a hash of their scenes."""
-  held_out = validation_groups([pair.scene for pair in pairs], validation_share)
-  chosen = [pair for pair in pairs if (pair.scene in held_out) == (split == "validation")]
-  if not chosen:
-    raise UserError(
-      f"{root}: no pair left for {split} of {len(pairs)}; add pairs or change data.validation_share"
-    )
-  return chosen
+def crop_and_flip(pair, rng, *, size, headroom):
+  """A random square of a pair, mirrored left to right half of the time.
+
+  Pairs smaller than the square are first extended by reflection.
+
+  Args:
+    pair: dict(ldr, hdr, ...), images [H, W, 3] float32; `hdr` relative radiance.
+    rng: numpy Generator; the result depends on it and the pair alone.
+    size: side of the square, pixels; None keeps the whole image as it is.
+    headroom: largest relative radiance kept.
+
+  Returns:
+    dict(ldr [size, size, 3] float32 in [0, 1], hdr [size, size, 3] float32 in [0, headroom]).
+  """
+  ldr, hdr = pair["ldr"], pair["hdr"]
+  if size is not None:
+    ldr, hdr = reflect_to(ldr, size), reflect_to(hdr, size)
+    top = rng.integers(ldr.shape[0] - size + 1)
+    left = rng.integers(ldr.shape[1] - size + 1)
+    step = -1 if rng.random() < 0.5 else 1
+    ldr, hdr = (i[top : top + size, left : left + size][:, ::step] for i in (ldr, hdr))
+  return {
+    "ldr": np.ascontiguousarray(np.clip(ldr, 0.0, 1.0), np.float32),
+    "hdr": np.ascontiguousarray(np.clip(hdr, 0.0, headroom), np.float32),
+  }
+
+
+def reflect_to(image, size):
+  """`image` [H, W, 3] extended by reflection, evenly on both sides, to at least size x size."""
+  missing = [max(0, size - side) for side in image.shape[:2]]
+  if not any(missing):
+    return image
+  widths = [(m // 2, m - m // 2) for m in missing] + [(0, 0)]
+  return np.pad(image, widths, mode="reflect")

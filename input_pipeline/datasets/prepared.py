@@ -21,8 +21,8 @@ import tensorflow_datasets as tfds
 import tqdm
 
 from expocm_jax.errors import UserError
-from input_pipeline.datasets import catalogue
-from input_pipeline.datasets.hdr_folder import HALF_MAX, fingerprint
+from input_pipeline.datasets import catalogue, layouts
+from input_pipeline.datasets.hdr_folder import HALF_MAX
 
 NAME = "exposure_pairs"
 DESCRIPTION = "LDR/HDR pairs: `ldr` display-referred sRGB, `hdr` linear BT.709 "
@@ -42,16 +42,18 @@ class Pairs(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   def __init__(self, *, splits, size, entry, data_dir):
     self._splits, self._size, self._entry = splits, size, entry
-    self.name = _builder_name(entry)
+    self.name = entry.builder if entry else NAME
     super().__init__(data_dir=data_dir, file_format="array_record")
 
   def _info(self):
+    entry = self._entry
     # `features.Image` would import TensorFlow.
-    tensor, entry = tfds.features.Tensor, self._entry
-    shape = (self._size, self._size, 3)
+    image = functools.partial(
+      tfds.features.Tensor, shape=(self._size, self._size, 3), encoding="zlib"
+    )
     features = {
-      "ldr": tensor(shape=shape, dtype=np.uint8, encoding="zlib"),
-      "hdr": tensor(shape=shape, dtype=np.float32 if entry else np.float16, encoding="zlib"),
+      "ldr": image(dtype=np.uint8),
+      "hdr": image(dtype=np.float32 if entry else np.float16),
       "name": tfds.features.Text(),
       "scene": tfds.features.Text(),
     }
@@ -72,19 +74,17 @@ class Pairs(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def _generate_examples(self, split):
     count, records = self._splits[split]
     for key, record in tqdm.tqdm(enumerate(records), total=count, desc=split, unit="record"):
-      name = record["name"]
       example = {
         "ldr": np.rint(record["ldr"] * 255.0).astype(np.uint8),
-        "hdr": record["hdr"] if self._entry else np.minimum(record["hdr"], HALF_MAX),
-        "name": name,
-        "scene": record.get("scene", name),
+        "name": record["name"],
+        "scene": record.get("scene", record["name"]),
       }
-      example["hdr"] = example["hdr"].astype(np.float32 if self._entry else np.float16)
-      yield key, example | ({"gain": np.float32(record.get("gain", 1))} if self._entry else {})
-
-
-def _builder_name(entry):
-  return entry.builder if entry else NAME
+      if self._entry:
+        example["hdr"] = record["hdr"].astype(np.float32)
+        example["gain"] = np.float32(record.get("gain", 1))
+      else:
+        example["hdr"] = np.minimum(record["hdr"], HALF_MAX).astype(np.float16)
+      yield key, example
 
 
 def write_prepared(splits, out_dir, *, size=None, entry=None):
@@ -104,7 +104,7 @@ def write_prepared(splits, out_dir, *, size=None, entry=None):
     UserError: `out_dir` holds this prepared set already, cannot be written, or the disk is full.
   """
   out_dir = pathlib.Path(out_dir)
-  if _prepared_folders(out_dir / _builder_name(entry)):
+  if _prepared_folders(out_dir / (entry.builder if entry else NAME)):
     raise UserError(f"{out_dir}: holds a prepared set already; remove it or choose another folder")
   tfds.disable_progress_bar()  # ours counts records against their known number
   try:
@@ -114,24 +114,17 @@ def write_prepared(splits, out_dir, *, size=None, entry=None):
     with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as unused:
       builder.download_and_prepare(download_dir=unused)
   except (OSError, RuntimeError) as error:
-    mistake = _write_mistake(error, out_dir)
-    if mistake is None:
+    full = os.strerror(errno.ENOSPC)
+    if full in str(error):  # ArrayRecord's C++ gives a RuntimeError
+      raise UserError(f"{out_dir}: {full}; free some space or choose another folder") from error
+    if isinstance(error, RuntimeError):
       raise
-    raise UserError(mistake) from error
+    raise UserError(
+      f"{out_dir}: cannot be written ({error.strerror or error}); choose another folder"
+    ) from error
   finally:
     tfds.enable_progress_bar()
   return {split: info.num_examples for split, info in builder.info.splits.items()}
-
-
-def _write_mistake(error, out_dir):
-  """`error` told as something that the user can mend; None where it is not."""
-  full = os.strerror(errno.ENOSPC)
-  if full in str(error):  # ArrayRecord's C++ gives a RuntimeError
-    return f"{out_dir}: {full}; free some space or choose another folder"
-  if isinstance(error, OSError):
-    reason = error.strerror or error
-    return f"{out_dir}: cannot be written ({reason}); choose another folder"
-  return None
 
 
 class PreparedPairs:
@@ -139,31 +132,40 @@ class PreparedPairs:
 
   The files are opened on first use and again in every process that this is sent to. `splits` are
   those of the set.
+
+  Args:
+    root: the set's folder, or one above it.
+    split: of the set; "all" = all of its splits.
+    dataset: of several sets at `root` the one: "key" or "key/variant" of the catalogue.
+
+  Raises:
+    UserError: `root` holds no such prepared set, or not this split.
   """
 
-  def __init__(self, folder, split, length, splits):
-    self._folder, self._split, self._length = folder, split, length
-    self.splits = splits
-    self._records = None
-    self._state = ""  # of the files; of one run
+  def __init__(self, root, split, *, dataset):
+    self._folder = _prepared_folder(pathlib.Path(root), catalogue.find(dataset))
+    splits = tfds.builder_from_directory(self._folder).info.splits
+    self.splits = tuple(splits)
+    if split not in (*splits, "all"):
+      raise UserError(f"{self._folder}: has no split {split}; it has {', '.join(splits)}")
+    self._split = "+".join(splits) if split == "all" else split
+    self._length = splits[self._split].num_examples
 
   def __getstate__(self):
-    return dict(self.__dict__, _records=None)
+    return {key: value for key, value in self.__dict__.items() if key != "_records"}
 
   @functools.cached_property
-  def names(self) -> tuple[str, ...]:
-    """Of the records, in their order; the first call goes through the whole file."""
-    builder = tfds.builder_from_directory(self._folder)
-    skipped = {key: tfds.decode.SkipDecoding() for key in ("ldr", "hdr")}
-    source = builder.as_data_source(split=self._split, decoders=skipped)
-    return tuple(record["name"].decode() for record in source)
+  def _records(self):
+    return tfds.builder_from_directory(self._folder).as_data_source(split=self._split)
+
+  @functools.cached_property
+  def _files_state(self):
+    files = sorted(path for path in self._folder.iterdir() if path.is_file())
+    return layouts.fingerprint(_name(self._folder), self._folder.name, self._split, files=files)
 
   def fingerprint(self, index) -> str:
-    """Changes with any file of the set, and with the record's place; nothing is read."""
-    if not self._state:
-      files = sorted(path for path in self._folder.iterdir() if path.is_file())
-      self._state = fingerprint(_name(self._folder), self._folder.name, self._split, *files)
-    return f"{self._state} {range(self._length)[index]}"
+    """Changes with any file of the set, and with the record's place; no record is read."""
+    return f"{self._files_state} {range(self._length)[index]}"
 
   def __len__(self):
     return self._length
@@ -175,9 +177,6 @@ class PreparedPairs:
 
   def read(self, index):
     """As `self[index]`, with `hdr` as stored and the `gain` that makes it relative radiance."""
-    if self._records is None:
-      builder = tfds.builder_from_directory(self._folder)
-      self._records = builder.as_data_source(split=self._split)
     record = self._records[index]
     return {
       "ldr": record["ldr"].astype(np.float32) / np.float32(255.0),
@@ -188,22 +187,6 @@ class PreparedPairs:
     }
 
 
-def open_prepared(root, split, *, dataset="folder"):
-  """The records of one split ("all": of every one) of the prepared set at `root`.
-
-  Where `root` holds several sets, `dataset` ("key" or "key/variant" of the catalogue) chooses.
-
-  Raises:
-    UserError: `root` holds no such prepared set, or not this split.
-  """
-  folder = _prepared_folder(pathlib.Path(root), catalogue.find(dataset))
-  splits = tfds.builder_from_directory(folder).info.splits
-  wanted = "+".join(splits) if split == "all" else split
-  if wanted not in splits and split != "all":
-    raise UserError(f"{folder}: has no split {split}; it has {', '.join(splits)}")
-  return PreparedPairs(folder, wanted, splits[wanted].num_examples, tuple(splits))
-
-
 def prepared_name(root):
   """Name of the builder that wrote the only prepared set at `root`; "" where there is not one."""
   names = [_name(folder) for folder in _prepared_folders(pathlib.Path(root))]
@@ -211,19 +194,19 @@ def prepared_name(root):
 
 
 def _prepared_folder(root, entry):
+  """The set of `entry` at `root`; of a folder without a name ("folder") the only one there."""
   found = _prepared_folders(root)
   chosen = [folder for folder in found if _name(folder) == entry.builder]
-  if entry.title and not chosen and found:
-    names = ", ".join(map(_name, found))
-    raise UserError(f"{root}: holds no prepared {entry.builder} but {names}; change data.dataset")
-  if entry.title or len(found) > 1:
-    found = chosen or found
-  if len(found) > 1:
-    names = ", ".join(map(_name, found))
-    raise UserError(f"{root}: holds {len(found)} prepared sets ({names}); give the folder of one")
+  names = ", ".join(map(_name, found))
   if not found:
     raise UserError(f"{root}: holds no prepared set; give a folder that --mode=prepare wrote")
-  return found[0]
+  if entry.title and not chosen:
+    raise UserError(f"{root}: holds no prepared {entry.builder} but {names}; change data.dataset")
+  if not entry.title and len(found) == 1:
+    return found[0]
+  if len(chosen) != 1:
+    raise UserError(f"{root}: holds {len(found)} prepared sets ({names}); give the folder of one")
+  return chosen[0]
 
 
 def _name(folder):

@@ -4,12 +4,15 @@ For tests, benchmarks and trying the program without any data. Everything is a f
 direction of view, so nothing has a seam or a pole.
 """
 
+import functools
+
 import numpy as np
+
+from input_pipeline.datasets.hdr_folder import HALF_MAX
 
 SKIES = ((0.20, 0.45, 1.0), (0.35, 0.55, 0.9), (0.7, 0.75, 0.8), (0.9, 0.5, 0.3))
 SUN_ANGLE = 0.02  # radius, radians; larger than the real one to span a few pixels
 TEXTURE_WAVES = 8
-KEPT_SCENES = 512  # in memory: 0.2 MB each at 128 x 256
 
 
 def directions(size) -> np.ndarray:
@@ -96,24 +99,15 @@ def indoors(rng: np.random.Generator, rays: np.ndarray) -> np.ndarray:
 
 
 class ProceduralScenes:
-  """`count` made-up scenes; `source[i]` is a scene for `camera.photograph`, as in `sources`.
+  """`count` made-up scenes; `source[i]` is a scene for `camera.photograph`, as of `HdrFolder`.
 
-  Scene i depends on `seed` and i alone. `size` is (H, W) of the panoramas, W = 2 H. The first
-  scenes that are asked for stay in memory; they are not pickled.
+  Scene i depends on `seed` and i alone. `size` is (H, W) of the panoramas, W = 2 H.
   """
 
-  def __init__(self, count: int, *, seed: int = 0, size: tuple[int, int] = (128, 256)):
+  def __init__(self, count: int, *, seed: int, size: tuple[int, int] = (128, 256)):
     if count < 1 or size[1] != 2 * size[0]:
       raise ValueError(f"count {count} must be positive and size {size} twice as wide as high")
     self._count, self._seed, self._size = count, seed, tuple(size)
-    self._kept = {}
-
-  def __getstate__(self):
-    return {**self.__dict__, "_kept": {}}
-
-  @property
-  def names(self) -> tuple[str, ...]:
-    return tuple(f"procedural_{index:05d}" for index in range(self._count))
 
   def fingerprint(self, index: int) -> str:
     """What a scene depends on."""
@@ -124,14 +118,17 @@ class ProceduralScenes:
 
   def __getitem__(self, index: int) -> dict:
     index = range(self._count)[index]
-    radiance = self._kept.get(index)
-    if radiance is None:
-      radiance = self._make(index)
-      if len(self._kept) < KEPT_SCENES:
-        self._kept[index] = radiance
+    radiance = _panorama(self._seed, index, self._size)
     return {"radiance": radiance, "panorama": True, "name": f"procedural_{index:05d}"}
 
-  def _make(self, index: int) -> np.ndarray:
-    rng = np.random.default_rng([self._seed, index])
-    make = outdoors if index % 2 == 0 else indoors
-    return np.clip(make(rng, directions(self._size)), 0.0, 65504.0).astype(np.float16)
+  def read(self, index: int) -> dict:
+    """`hdr` [H, W, 3] and `name`."""
+    scene = self[index]
+    return {"hdr": scene["radiance"], "name": scene["name"]}
+
+
+@functools.lru_cache(maxsize=512)  # 0.2 MB each at 128 x 256
+def _panorama(seed: int, index: int, size: tuple[int, int]) -> np.ndarray:
+  make = outdoors if index % 2 == 0 else indoors
+  radiance = make(np.random.default_rng([seed, index]), directions(size))
+  return np.clip(radiance, 0.0, HALF_MAX).astype(np.float16)

@@ -120,3 +120,15 @@ def test_a_sun_keeps_its_energy_when_minified():
       for yaw in np.linspace(-46, -34, 25)
     ]
     assert np.std(sums) < 0.12 * np.mean(sums)  # one tap per pixel: 2.5 times the mean
+
+
+def test_a_sample_mixes_four_pixels():
+  image = np.arange(24, dtype=np.float16).reshape(2, 4, 3)
+  row, column = 0.25, 1.5
+  longitude = np.full((1, 1), ((column + 0.5) / 4 - 0.5) * 2 * math.pi, np.float32)
+  latitude = np.full((1, 1), (0.5 - (row + 0.5) / 2) * math.pi, np.float32)
+  corners = image[[0, 0, 1, 1], [1, 2, 1, 2]].astype(np.float64)
+  weights = [0.75 * 0.5, 0.75 * 0.5, 0.25 * 0.5, 0.25 * 0.5]
+  out = panorama.sample(image, longitude, latitude)
+  assert out.dtype == np.float32
+  np.testing.assert_allclose(out[0, 0], weights @ corners, rtol=1e-6)

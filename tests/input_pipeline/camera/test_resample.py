@@ -54,12 +54,3 @@ def test_level_for_leaves_little_minification(image, minification):
 def test_a_minification_beyond_the_pyramid_takes_its_last_level(image):
   levels = resample.pyramid(image)
   assert resample.level_for(levels, 1e3) is levels[-1]
-
-
-def test_bilinear_mixes_four_pixels():
-  image = np.arange(12, dtype=np.float16).reshape(2, 2, 3)
-  corners = [np.full((1, 1), i) for i in range(4)]
-  fraction = np.full((1, 1), 0.25, np.float32)
-  out = resample.bilinear(image, corners, fraction, 2 * fraction)
-  weights = np.array([0.75 * 0.5, 0.75 * 0.5, 0.25 * 0.5, 0.25 * 0.5])
-  np.testing.assert_allclose(out[0, 0], weights @ image.reshape(4, 3).astype(np.float64), rtol=1e-6)

@@ -1,12 +1,19 @@
 """The camera's response: its two families against the printed formulas, and its 8-bit table."""
 
+import dataclasses
+
 import colour
 import numpy as np
 import pytest
 
+from configs import default
+from expocm_jax.errors import UserError
 from input_pipeline.camera import response
 from input_pipeline.camera.photograph import Camera
 from input_pipeline.camera.response import Response
+from tests.support.dorf import AXIS, CURVES, write_dorf
+
+CAMERA = Camera(**default.get_config().camera)
 
 RESPONSES = {
   "srgb": Response(),
@@ -69,7 +76,7 @@ def test_develop_rounds_the_response_of_each_channel(name):
 
 
 def test_draws_are_of_the_ranges_and_of_the_generator_alone():
-  camera = Camera(response_channel=0.0)
+  camera = dataclasses.replace(CAMERA, response_channel=0.0)
   drawn = [response.draw(np.random.default_rng(seed), camera) for seed in range(200)]
   ranges = {
     "gamma": camera.response_gamma, "s": camera.response_s, "film": camera.response_film,
@@ -85,10 +92,44 @@ def test_draws_are_of_the_ranges_and_of_the_generator_alone():
 
 
 def test_the_channels_differ_by_their_spread():
-  camera = Camera(response_channel=0.05, response_gamma=(1, 1), film_exponent=(0.9, 0.9))
+  camera = dataclasses.replace(
+    CAMERA, response_channel=0.05, response_gamma=(1, 1), film_exponent=(0.9, 0.9)
+  )
   drawn = [response.draw(np.random.default_rng(seed), camera) for seed in range(300)]
   spread = np.log([r.gamma for r in drawn])
   assert np.std(spread) == pytest.approx(0.05, rel=0.1)
   correlation = np.corrcoef(spread.T) - np.eye(3)
   assert np.abs(correlation).max() < 0.2
   np.testing.assert_allclose([r.exponent / 0.9 for r in drawn], np.exp(spread), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+  "spoil, problem",
+  [
+    (lambda text: "", "0 lines"),
+    (lambda text: text + "one more\n", "13 lines, which is no multiple of 6"),
+    (lambda text: text.replace("I =", "B ="), "line 3 is 'B =', not 'I' ="),
+    (lambda text: text.replace("0.00000000 ", "x ", 1), "no number"),
+    (lambda text: text.replace("0.00000000 ", "", 1), "1023 irradiances, 1024 brightnesses"),
+    (lambda text: text.replace("0.00000000 ", "0.9 "), "does not rise"),
+    (lambda text: text.replace("1.00000000\n", "nan\n"), "does not rise"),
+  ],
+)
+def test_a_file_that_is_not_dorf(tmp_path, spoil, problem):
+  path = tmp_path / "dorfCurves.txt"
+  write_dorf(path)
+  path.write_text(spoil(path.read_text()))
+  with pytest.raises(UserError) as error:
+    response.read_dorf(str(path))
+  message = str(error.value)
+  assert message.startswith(str(path)) and problem in message and "\n" not in message
+
+
+def test_curves_are_read_as_they_are(tmp_path):
+  curves = response.read_dorf(write_dorf(tmp_path / "curves.txt"))
+  assert [name for name, _, _ in curves] == list(CURVES)
+  for name, irradiance, brightness in curves:
+    np.testing.assert_allclose(irradiance, AXIS, atol=1e-6)
+    np.testing.assert_allclose(brightness, CURVES[name], atol=1e-6)
+  with pytest.raises(UserError, match="cannot be read"):
+    response.read_dorf(str(tmp_path / "nowhere.txt"))

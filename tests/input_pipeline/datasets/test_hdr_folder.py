@@ -10,6 +10,16 @@ from expocm_jax.image_io import write_hdr
 from input_pipeline.datasets import hdr_folder
 
 
+def open_folder(root, *, split="train", projection="auto", validation_share=0.1, cache_gib=2.0):
+  return hdr_folder.HdrFolder(
+    root,
+    split=split,
+    projection=projection,
+    validation_share=validation_share,
+    cache_gib=cache_gib,
+  )
+
+
 def image(value=1.0, size=(16, 32)):
   return np.full((*size, 3), value, np.float32)
 
@@ -42,11 +52,11 @@ def indexed(tmp_path):
 
 
 def names(root, **options):
-  return hdr_folder.HdrFolder(root, **options).names
+  return open_folder(root, **options).names
 
 
 def test_scenes_are_read_in_order(plain):
-  folder = hdr_folder.HdrFolder(plain, split="all")
+  folder = open_folder(plain, split="all")
   assert len(folder) == 20
   for name in ("scene03", "more/night"):
     scene = folder[folder.names.index(name)]
@@ -91,14 +101,14 @@ def test_validation_rows_of_an_index_are_used_as_they_are(tmp_path):
 
 def test_projection(indexed, tmp_path_factory):
   def panoramas(**options):
-    folder = hdr_folder.HdrFolder(indexed, split="all", **options)
+    folder = open_folder(indexed, split="all", **options)
     return [folder[i]["panorama"] for i in range(3)]
 
   assert panoramas() == [True, False, True]  # as told, as told, by shape
   assert panoramas(projection="panorama") == [True] * 3
   assert panoramas(projection="photo") == [False] * 3
   square = fill(tmp_path_factory.mktemp("square"), ["a.hdr"], size=(20, 20))
-  assert hdr_folder.HdrFolder(square)[0]["panorama"] is False
+  assert open_folder(square)[0]["panorama"] is False
 
 
 def count_reads(monkeypatch):
@@ -111,19 +121,19 @@ def count_reads(monkeypatch):
 def test_the_cache_keeps_the_most_recent(indexed, monkeypatch):
   reads = count_reads(monkeypatch)
   one = 16 * 32 * 3 * 2
-  folder = hdr_folder.HdrFolder(indexed, split="all", cache_gib=2.5 * one / 2**30)
+  folder = open_folder(indexed, split="all", cache_gib=2.5 * one / 2**30)
   for index in (0, 1, 0, 2, 0):
     folder[index]
   assert len(reads) == 3
   folder[1]  # went when 2 came
   assert len(reads) == 4
-  none = hdr_folder.HdrFolder(indexed, split="all", cache_gib=0.0)
+  none = open_folder(indexed, split="all", cache_gib=0.0)
   none[0], none[0]
   assert len(reads) == 6
 
 
 def test_pickles_without_its_cache(plain):
-  folder = hdr_folder.HdrFolder(plain, split="all")
+  folder = open_folder(plain, split="all")
   before = len(pickle.dumps(folder))
   first = folder[0]["radiance"]
   assert len(pickle.dumps(folder)) == before
@@ -147,17 +157,9 @@ def test_half_precision_clips_suns_and_keeps_black():
   assert not hdr_folder.to_half(image(0.0)).any()
 
 
-@pytest.mark.parametrize(
-  "options, problem",
-  [
-    ({"split": "dev"}, "unknown split 'dev'"),
-    ({"projection": "cube"}, "unknown projection 'cube'"),
-    ({"validation_share": 1.0}, "validation_share is 1.0"),
-  ],
-)
-def test_wrong_options(plain, options, problem):
-  with pytest.raises(UserError, match=problem):
-    hdr_folder.HdrFolder(plain, **options)
+def test_an_unknown_projection(plain):
+  with pytest.raises(UserError, match="unknown projection 'cube'"):
+    open_folder(plain, projection="cube")
 
 
 @pytest.mark.parametrize(
@@ -176,17 +178,17 @@ def test_wrong_index(tmp_path, text, problem):
   fill(tmp_path, ["a.exr", "b.exr"])
   (tmp_path / "index.csv").write_text(text)
   with pytest.raises(UserError, match=problem) as caught:
-    hdr_folder.HdrFolder(tmp_path, split="test")
+    open_folder(tmp_path, split="test")
   assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_wrong_folders(tmp_path):
   with pytest.raises(UserError, match="no .exr or .hdr files"):
-    hdr_folder.HdrFolder(tmp_path)
+    open_folder(tmp_path)
   with pytest.raises(UserError, match="not a folder"):
-    hdr_folder.HdrFolder(tmp_path / "nowhere")
+    open_folder(tmp_path / "nowhere")
   (tmp_path / "a.exr").write_bytes(b"not an image")
   with pytest.raises(UserError, match="a.exr"):
-    hdr_folder.HdrFolder(tmp_path)[0]
+    open_folder(tmp_path)[0]
   with pytest.raises(UserError, match="no image in split 'validation' of 1 images"):
-    hdr_folder.HdrFolder(tmp_path, split="validation")
+    open_folder(tmp_path, split="validation")

@@ -5,25 +5,12 @@ import pytest
 
 from configs import default
 from expocm_jax.errors import UserError
-from input_pipeline import batches as pipeline
 from input_pipeline import prepare
-from input_pipeline.camera import response_curves
-from input_pipeline.datasets import prepared
+from input_pipeline.batches import fixed_views, make_train_iterator
+from input_pipeline.datasets.prepared import PreparedPairs
+from input_pipeline.source import make_source
 from tests.support import dataset_trees as trees
-
-AXIS = np.linspace(0.0, 1.0, 1024)
-CURVES = {"square": AXIS**2, "bulge": AXIS * (2 - AXIS)}
-
-
-def dorf(path, curves=None, labels=("I =", "B =")):
-  """A file in the format of DoRF's dorfCurves.txt."""
-  lines = []
-  for name, brightness in (curves or CURVES).items():
-    numbers = (" ".join(f"{v:.8f}" for v in values) for values in (AXIS, brightness))
-    irradiances, brightnesses = numbers
-    lines += [name, "graph type", labels[0], irradiances, labels[1], brightnesses]
-  path.write_text("\n".join(lines) + "\n")
-  return str(path)
+from tests.support.dorf import CURVES, write_dorf
 
 
 def make_config(root, **data):
@@ -35,9 +22,9 @@ def make_config(root, **data):
 
 
 def views_of(config, views=1, size=None):
-  source, example = pipeline.make_source(config, "test")
+  source, example = make_source(config, "test")
   for index in range(len(source)):
-    yield from pipeline.fixed_views(source, example, index, range(views), size=size)
+    yield from fixed_views(source, example, index, range(views), size=size)
 
 
 @pytest.fixture
@@ -47,9 +34,9 @@ def folder(tmp_path):
 
 
 def test_a_photo_is_the_exposed_scene_through_a_curve_of_the_file(tmp_path, folder):
-  config = make_config(folder, response_curves=dorf(tmp_path / "dorfCurves.txt"))
+  config = make_config(folder, response_curves=write_dorf(tmp_path / "dorfCurves.txt"))
   config.domain.headroom = 1e6
-  source, _ = pipeline.make_source(config, "test")
+  source, _ = make_source(config, "test")
   scene = source[0]["radiance"].astype(np.float32)
   used, stops = set(), []
   for record in views_of(config, views=24):
@@ -87,16 +74,16 @@ def test_records_depend_on_index_view_and_seed_alone(folder):
   assert first["ldr"].shape == (8, 8, 3) and first["scene"] == second["scene"]
   np.testing.assert_array_equal(first["hdr"], again[0]["hdr"])
   assert not np.array_equal(first["hdr"], second["hdr"])
-  batches = [next(pipeline.make_train_iterator(config)) for _ in range(2)]
+  batches = [next(make_train_iterator(config)) for _ in range(2)]
   np.testing.assert_array_equal(batches[0]["ldr"], batches[1]["ldr"])
   config.data.shuffle_seed = 1
-  other = next(pipeline.make_train_iterator(config))
+  other = next(make_train_iterator(config))
   assert not np.array_equal(batches[0]["hdr"], other["hdr"])
 
 
 def test_split_folders_and_their_lack(tmp_path, folder):
   names = {
-    split: set(pipeline.make_source(make_config(folder), split)[0].names)
+    split: set(make_source(make_config(folder), split)[0].names)
     for split in ("train", "validation", "test")
   }
   assert names["test"] == {"test0"} and len(names["validation"]) == 1
@@ -104,15 +91,15 @@ def test_split_folders_and_their_lack(tmp_path, folder):
   (folder / "test/test0.hdr").rename(folder / "train/more.hdr")
   (folder / "test").rmdir()
   with pytest.raises(UserError, match="has no test folder"):
-    pipeline.make_source(make_config(folder), "test")
+    make_source(make_config(folder), "test")
   with pytest.raises(UserError, match="no such folder"):
-    pipeline.make_source(make_config(tmp_path / "nowhere"), "test")
+    make_source(make_config(tmp_path / "nowhere"), "test")
 
 
 def test_prepared_pairs_are_fixed_and_keep_the_whole_range(tmp_path, folder):
   written = prepare.prepare(make_config(folder), tmp_path / "out", views=3)
   assert written == {"train": 6, "validation": 3, "test": 3}
-  source = prepared.open_prepared(tmp_path / "out", "test", dataset="hdr_synth")
+  source = PreparedPairs(tmp_path / "out", "test", dataset="hdr_synth")
   config = make_config(folder)
   config.domain.headroom = 1e6
   views = {record["name"]: record for record in views_of(config, views=3)}
@@ -121,35 +108,3 @@ def test_prepared_pairs_are_fixed_and_keep_the_whole_range(tmp_path, folder):
     np.testing.assert_array_equal(record["ldr"], views[record["name"]]["ldr"])
     np.testing.assert_array_equal(record["hdr"], views[record["name"]]["hdr"])
     assert record["ldr"].shape == (20, 24, 3)
-
-
-@pytest.mark.parametrize(
-  "spoil, problem",
-  [
-    (lambda text: "", "0 lines"),
-    (lambda text: text + "one more\n", "13 lines, which is no multiple of 6"),
-    (lambda text: text.replace("I =", "B ="), "line 3 is 'B =', not 'I' ="),
-    (lambda text: text.replace("0.00000000 ", "x ", 1), "no number"),
-    (lambda text: text.replace("0.00000000 ", "", 1), "1023 irradiances, 1024 brightnesses"),
-    (lambda text: text.replace("0.00000000 ", "0.9 "), "does not rise"),
-    (lambda text: text.replace("1.00000000\n", "nan\n"), "does not rise"),
-  ],
-)
-def test_a_file_that_is_not_dorf(tmp_path, spoil, problem):
-  path = tmp_path / "dorfCurves.txt"
-  dorf(path)
-  path.write_text(spoil(path.read_text()))
-  with pytest.raises(UserError) as error:
-    response_curves.read_dorf(str(path))
-  message = str(error.value)
-  assert message.startswith(str(path)) and problem in message and "\n" not in message
-
-
-def test_curves_are_read_as_they_are(tmp_path):
-  curves = response_curves.read_dorf(dorf(tmp_path / "curves.txt"))
-  assert [name for name, _, _ in curves] == list(CURVES)
-  for name, irradiance, brightness in curves:
-    np.testing.assert_allclose(irradiance, AXIS, atol=1e-6)
-    np.testing.assert_allclose(brightness, CURVES[name], atol=1e-6)
-  with pytest.raises(UserError, match="cannot be read"):
-    response_curves.read_dorf(str(tmp_path / "nowhere.txt"))

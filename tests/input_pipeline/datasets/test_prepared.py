@@ -9,10 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from configs import default
 from expocm_jax.errors import UserError
-from input_pipeline import batches, prepare
-from input_pipeline import source as origin
 from input_pipeline.datasets import prepared
 
 
@@ -28,23 +25,15 @@ def records(count, size=8, seed=0):
   ]
 
 
-@pytest.fixture
-def config():
-  config = default.get_config()
-  config.data.update(source="procedural", crop=8, workers=0)
-  config.train.batch_size = 2
-  return config
-
-
 def test_what_is_written_is_read(tmp_path):
   train, validation = records(5), records(2, seed=1)
   written = prepared.write_prepared(
     {"train": (5, train), "validation": (2, validation)}, tmp_path / "set", size=8
   )
   assert written == {"train": 5, "validation": 2}
-  source = prepared.open_prepared(tmp_path / "set", "train")
+  source = prepared.PreparedPairs(tmp_path / "set", "train", dataset="folder")
   assert len(source) == 5
-  assert len(prepared.open_prepared(tmp_path / "set", "all")) == 7
+  assert len(prepared.PreparedPairs(tmp_path / "set", "all", dataset="folder")) == 7
   found = {record["name"]: record for record in (source[i] for i in range(5))}
   for record in train:
     read = found[record["name"]]
@@ -55,35 +44,20 @@ def test_what_is_written_is_read(tmp_path):
 
 def test_a_source_travels_to_other_processes(tmp_path):
   prepared.write_prepared({"train": (3, records(3))}, tmp_path, size=8)
-  source = prepared.open_prepared(tmp_path, "train")
+  source = prepared.PreparedPairs(tmp_path, "train", dataset="folder")
   first = source[0]
   again = pickle.loads(pickle.dumps(source))
   np.testing.assert_array_equal(again[0]["hdr"], first["hdr"])
 
 
-def test_prepare_writes_fixed_views_that_train(tmp_path, config, monkeypatch):
-  monkeypatch.setattr(origin, "PROCEDURAL_SCENES", {"train": 3, "validation": 1, "test": 1})
-  assert prepare.prepare(config, tmp_path, views=2) == {"train": 6, "validation": 2}
-  (source, example), views = batches.make_source(config, "validation"), {}
-  for record in batches.fixed_views(source, example, 0, range(2), size=None):
-    views[record["name"]] = record
-  config.data.update(source="prepared", root=str(tmp_path))
-  for record in batches.validation_records(config, 2):
-    hdr, view = record["hdr"], views[record["name"]]["hdr"]
-    flipped = view if np.allclose(hdr, view, rtol=1e-3) else view[:, ::-1]
-    np.testing.assert_allclose(hdr, flipped, rtol=2**-11, atol=1e-7)
-  batch = next(batches.make_train_iterator(config))
-  assert batch["hdr"].shape == (2, 8, 8, 3) and batch["hdr"].max() <= 16.0
-
-
 def test_mistakes_are_told_in_one_line(tmp_path):
   with pytest.raises(UserError, match="holds no prepared set; give a folder"):
-    prepared.open_prepared(tmp_path, "train")
+    prepared.PreparedPairs(tmp_path, "train", dataset="folder")
   with pytest.raises(UserError, match="holds no prepared set"):
-    prepared.open_prepared(tmp_path / "nowhere", "train")
+    prepared.PreparedPairs(tmp_path / "nowhere", "train", dataset="folder")
   prepared.write_prepared({"train": (2, records(2))}, tmp_path / "set", size=8)
   with pytest.raises(UserError, match="has no split test; it has train"):
-    prepared.open_prepared(tmp_path / "set", "test")
+    prepared.PreparedPairs(tmp_path / "set", "test", dataset="folder")
   with pytest.raises(UserError, match="already; remove it"):
     prepared.write_prepared({"train": (2, records(2))}, tmp_path / "set", size=8)
   (tmp_path / "file").write_text("")
@@ -106,10 +80,11 @@ def test_nothing_imports_tensorflow(tmp_path):
   script = f"""
 import sys
 import numpy as np
-from input_pipeline.datasets import prepared as datasets
+from input_pipeline.datasets import prepared
 record = dict(ldr=np.zeros((4, 4, 3), np.float32), hdr=np.ones((4, 4, 3), np.float32), name="a")
-datasets.write_prepared({{"train": (1, [record])}}, {str(tmp_path)!r}, size=4)
-assert datasets.open_prepared({str(tmp_path)!r}, "train")[0]["hdr"].mean() == 1.0
+prepared.write_prepared({{"train": (1, [record])}}, {str(tmp_path)!r}, size=4)
+source = prepared.PreparedPairs({str(tmp_path)!r}, "train", dataset="folder")
+assert source[0]["hdr"].mean() == 1.0
 assert "tensorflow" not in sys.modules and "jax" not in sys.modules
 """
   root = pathlib.Path(__file__).parents[3]
