@@ -1,1 +1,1 @@
-"""Scores of methods under protocols, and their report."""
+"""Methods on photos (`methods`), their `scoring` under `protocols`, and the `report` of it."""

@@ -1,8 +1,7 @@
 """Colour: sRGB, linear BT.709, CIE XYZ, CIE L*a*b* and CIEDE2000, as pure functions on arrays.
 
 Contract
-  Colours lie along the last axis, of size 3, with any leading axes; floating-point arrays only.
-  The dtype of the input is kept: use float32.
+  Colours lie along the last axis, of size 3; floating point, whose dtype is kept: use float32.
   sRGB      display-referred, nominally [0, 1] (IEC 61966-2-1).
   linear    BT.709 primaries, D65 white; 1.0 = reference white, values above 1 are allowed.
   XYZ       of the CIE 1931 2-degree observer; Y = 1 for linear white.
@@ -27,13 +26,9 @@ _TINY = 1e-20  # squared length below which a vector counts as zero: its directi
 
 
 def luminance(rgb: jax.Array) -> jax.Array:
-  """0.2126 R + 0.7152 G + 0.0722 B (BT.709, and the Y of the paper's masks).
+  """0.2126 R + 0.7152 G + 0.0722 B of BT.709: [..., 3] to [..., 1], in the input's unit and range.
 
-  Args:
-    rgb: [..., 3], linear for luminance, display-referred for the luma of eq. 5.
-
-  Returns:
-    [..., 1], in the unit and range of the input.
+  Of linear light it is the luminance, of display-referred values the luma Y of eq. 5.
   """
   _check_color(rgb)
   red, green, blue = LUMA
@@ -94,17 +89,10 @@ def chroma(lab: jax.Array) -> jax.Array:
 
 
 def delta_e_2000(lab1: jax.Array, lab2: jax.Array) -> jax.Array:
-  """CIEDE2000 colour difference with kL = kC = kH = 1.
+  """CIEDE2000 difference of L*a*b* [..., 3], [..., 1]: about 1 is just noticeable; kL = kC = kH = 1.
 
   Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", 2005, eq. 2-22.
   Gradients are finite everywhere; between identical colours they are zero.
-
-  Args:
-    lab1: [..., 3] L*a*b*.
-    lab2: [..., 3], of the same shape.
-
-  Returns:
-    [..., 1], about 1 for a just noticeable difference.
   """
   _check_color(lab1)
   _check_color(lab2)

@@ -1,8 +1,7 @@
 """Regions of an evaluation: which pixels the camera lost, found from the LDR alone.
 
-Contract
-  The thresholds are absolute and belong to 8-bit files: a region depends neither on the method that
-  is measured nor on the other pixels, unlike the soft masks of the trajectories (`method.masks`).
+The thresholds are absolute and belong to 8-bit files: a region depends neither on the method that
+is measured nor on the other pixels, unlike the soft masks of the trajectories (`method.masks`).
 """
 
 import chex

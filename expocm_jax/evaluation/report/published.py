@@ -39,13 +39,10 @@ _ROWS = {
 def rows(published_set: str | None) -> dict[str, dict[str, float]]:
   """Published scores of a set: {method: {metric: score}}; empty for None and any other set.
 
-  Args:
-    published_set: the record's field of that name: the catalogue's title of the set, where its
-      test split was evaluated as the papers do, on whole images; else None.
+  `published_set` is the record's field of that name: the catalogue's title of the set, where its
+  test split was evaluated as the papers do, on uncropped images; else None.
   """
   return {
-    method: {
-      metric: score for metric, score in zip(METRICS, scores, strict=True) if score is not None
-    }
+    method: {m: score for m, score in zip(METRICS, scores, strict=True) if score is not None}
     for method, scores in _ROWS.get(published_set, {}).items()
   }

@@ -6,12 +6,7 @@ from typing import NamedTuple
 from expocm_jax.evaluation.report import bootstrap, published
 from expocm_jax.evaluation.report.columns import METRICS, MINUS, PUBLISHED_ONLY, REGIONS, Metric
 
-REGION_NAMES = {
-  "all": "all",
-  "clipped": "clipped",
-  "dark": "dark",
-  "well_exposed": "well exposed",
-}
+REGION_NAMES = {region: region.replace("_", " ") for region in REGIONS}
 MEANS = f"mean, {bootstrap.CONFIDENCE:.0%} bootstrap interval"
 BOLD_NOTE = "bold: the best mean of a protocol (or region), whatever the intervals"
 
