@@ -47,8 +47,7 @@ def correct_response(pred_hdr: jax.Array, ref_hdr: jax.Array) -> jax.Array:
   """The prediction after the correction that brings it nearest to the reference.
 
   Args:
-    pred_hdr: [..., H, W, 3] linear BT.709 in any unit.
-    ref_hdr: [..., H, W, 3] linear BT.709 in any other unit.
+    pred_hdr, ref_hdr: [..., H, W, 3] linear BT.709, each in any unit.
 
   Returns:
     [..., H, W, 3] in the unit of the reference, at least 0.

@@ -69,8 +69,7 @@ def align(pred_hdr: jax.Array, ref_hdr: jax.Array, ldr: jax.Array, *, alignment:
   """The prediction brought nearest to the reference, as far as the alignment allows.
 
   Args:
-    pred_hdr: [..., H, W, 3] relative radiance.
-    ref_hdr: [..., H, W, 3] relative radiance.
+    pred_hdr, ref_hdr: [..., H, W, 3] relative radiance.
     ldr: [..., H, W, 3] in [0, 1], the input; it tells which pixels were clipped.
     alignment: one of ALIGNMENTS.
 
@@ -91,11 +90,10 @@ def align(pred_hdr: jax.Array, ref_hdr: jax.Array, ldr: jax.Array, *, alignment:
 def rescale(
   pred_hdr: jax.Array, ref_hdr: jax.Array, *, base: str, headroom: float
 ) -> tuple[jax.Array, jax.Array]:
-  """Prediction and reference, [..., H, W, 3] relative radiance, on the scale of a protocol.
+  """Prediction, as `align` returns it, and reference on the scale of a protocol.
 
   Args:
-    pred_hdr: as `align` returns it.
-    ref_hdr: the reference.
+    pred_hdr, ref_hdr: [..., H, W, 3] relative radiance.
     base: one of BASES.
     headroom: the largest relative radiance of the network's domain.
 

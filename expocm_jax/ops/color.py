@@ -89,10 +89,10 @@ def chroma(lab: jax.Array) -> jax.Array:
 
 
 def delta_e_2000(lab1: jax.Array, lab2: jax.Array) -> jax.Array:
-  """CIEDE2000 difference of L*a*b* [..., 3], [..., 1]: about 1 is just noticeable; kL = kC = kH = 1.
+  """CIEDE2000 difference of L*a*b* [..., 3] as [..., 1]; about 1 is just noticeable.
 
-  Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", 2005, eq. 2-22.
-  Gradients are finite everywhere; between identical colours they are zero.
+  Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", 2005, eq. 2-22, with
+  kL = kC = kH = 1. Gradients are finite everywhere; between identical colours they are zero.
   """
   _check_color(lab1)
   _check_color(lab2)

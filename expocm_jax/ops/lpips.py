@@ -71,11 +71,7 @@ class Lpips:
     return cls(params, linear, name)
 
   def features(self, display: jax.Array) -> list[jax.Array]:
-    """Features of unit length, five layers of [B, h, w, C].
-
-    Raises:
-      UserError: the images are too small for the network.
-    """
+    """Features of unit length, five layers of [B, h, w, C]; UserError for images too small."""
     chex.assert_shape(display, (None, None, None, 3))
     chex.assert_type(display, float)
     (height, width), least = display.shape[1:3], LEAST_SIDES[self.name]
