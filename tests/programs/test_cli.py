@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from expocm_jax.checkpoints import weights
 from expocm_jax.programs import cli
+from tests.support import small_network
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 ROOT = pathlib.Path(__file__).parents[2]
@@ -70,8 +72,18 @@ def photos(tmp_path_factory):
   return folder
 
 
-def test_a_batch_goes_on_and_lists_what_failed(photos, tmp_path):
-  status, out, error = run("--mode=reconstruct", f"--input={photos}", f"--output={tmp_path}/out")
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+  """The flag for weights that compile fast."""
+  config, path = small_network.config(), tmp_path_factory.mktemp("weights") / "w.safetensors"
+  weights.save_weights(path, small_network.params(config), config)
+  return f"--weights={path}"
+
+
+def test_a_batch_goes_on_and_lists_what_failed(photos, network, tmp_path):
+  status, out, error = run(
+    "--mode=reconstruct", f"--input={photos}", f"--output={tmp_path}/out", network
+  )
   assert status == 2 and "Traceback" not in error
   (summary,) = mistakes(error)
   bad = ("cmyk.jpg", "empty.png", "text.jpg", "truncated.png")
@@ -136,11 +148,11 @@ def test_mistakes_in_flags_and_paths(command, tmp_path, photos):
   assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_disk_that_fills_up_leaves_nothing_half_written(photos, tmp_path):
+def test_a_disk_that_fills_up_leaves_nothing_half_written(photos, network, tmp_path):
   # Files of more than one kilobyte fail to be written, as on a full disk.
   limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 1; exec "$@"', "bash"]
   photo = f"--input={photos / 'good.png'}"
-  result = run("--mode=reconstruct", photo, f"--output={tmp_path}", through=limited)
+  result = run("--mode=reconstruct", photo, f"--output={tmp_path}", network, through=limited)
   assert_one_line(result, "good.exr")
   assert not list(tmp_path.iterdir())
 
