@@ -90,3 +90,75 @@ def test_curve_and_grid_are_those_of_the_whole_photo(without):
 def test_codes_and_floats_give_the_same(small):
   codes = np.round(255 * LDR).astype(np.uint8)
   np.testing.assert_allclose(small(codes), small(np.float32(codes) / 255), rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def plain():
+  config = small_network.config()
+  return Reconstructor(config, small_network.params(config), max_tile=64)
+
+
+def test_one_trace_a_window_shape(plain, monkeypatch):
+  plain(LDR)
+  monkeypatch.setattr(Method, "denoise", None)  # would be called by a further trace
+  for image in (LDR, LDR[:40], LDR[:, :1], LDR[:1, :1], np.uint8(255 * LDR)):
+    plain(image, samples=2, seed=7)
+
+
+def test_seed_and_samples(plain):
+  one = plain(LDR, seed=1)
+  np.testing.assert_array_equal(one, plain(LDR, seed=1))
+  assert np.abs(one - plain(LDR, seed=2)).mean() > 1e-3
+  seen = []
+  result = plain.reconstruct(LDR, seed=1, samples=3, on_tile=lambda *count: seen.append(count))
+  assert seen == [(count, 6) for count in range(1, 7)]
+  assert result.hdr.dtype == result.std.dtype == np.float32
+  assert result.std.min() >= 0 and 1e-3 < result.std.mean() < 16
+  assert plain.reconstruct(LDR).std is None
+
+
+def test_mean_and_deviation_are_numpys(plain, monkeypatch):
+  estimates = []
+  add_sample = plain._add_sample
+
+  def spy(moments, count, x, *, halo):
+    estimates.append(np.asarray(x, np.float64)[halo:-halo, halo:-halo].clip(0, 1))
+    return add_sample(moments, count, x, halo=halo)
+
+  monkeypatch.setattr(plain, "_add_sample", spy)
+  result = plain.reconstruct(LDR[:64, :64], samples=4)
+  radiance = 16 * np.expm1(np.stack(estimates) * np.log1p(5000)) / 5000
+  mean = 16 * np.expm1(np.mean(estimates, 0) * np.log1p(5000)) / 5000
+  np.testing.assert_allclose(result.hdr, mean, rtol=1e-4, atol=1e-6)
+  np.testing.assert_allclose(result.std, radiance.std(0, ddof=1), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_other_types_mean_the_same(plain, dtype):
+  top = np.iinfo(dtype).max if dtype != np.float64 else 1
+  stored = np.round(LDR * 255) / 255
+  image = np.round(stored * top).astype(dtype) if top > 1 else stored.astype(dtype)
+  np.testing.assert_allclose(plain(image[:50, :50]), plain(stored[:50, :50]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  "image, problem",
+  [
+    (np.zeros((4, 4)), "H, W, 3"),
+    (np.zeros((4, 4, 4)), "H, W, 3"),
+    (np.zeros((0, 4, 3)), "H, W, 3"),
+    (np.zeros((4, 4, 3), int), "uint8"),
+    (np.full((4, 4, 3), np.nan), "nan"),
+    (np.full((4, 4, 3), 255.0), "1/255"),
+    (np.full((4, 4, 3), -0.1), "0.1"),
+  ],
+)
+def test_arrays_that_are_no_photo(plain, image, problem):
+  with pytest.raises(ValueError, match=problem):
+    plain(image)
+
+
+def test_steps_and_samples_are_at_least_one(plain):
+  for option in ({"steps": 0}, {"samples": 0}):
+    with pytest.raises(ValueError, match="at least 1"):
+      plain(LDR, **option)

@@ -1,4 +1,4 @@
-"""Reconstruction: arrays of several types, samples, and files that go in and out."""
+"""Reconstruction: files that go in and out, and what is told of them."""
 
 import pathlib
 
@@ -11,7 +11,6 @@ from expocm_jax import image_io
 from expocm_jax.checkpoints import weights
 from expocm_jax.errors import UserError
 from expocm_jax.inference.reconstructor import Reconstructor
-from expocm_jax.method.expocm import Method
 from expocm_jax.programs import reconstruct
 from tests.support import small_network
 
@@ -36,72 +35,6 @@ def small(config, params):
 @pytest.fixture(scope="module")
 def ldr():
   return small_network.photo()
-
-
-def test_one_trace_a_window_shape(small, ldr, monkeypatch):
-  small(ldr)
-  monkeypatch.setattr(Method, "denoise", None)  # would be called by a further trace
-  for image in (ldr, ldr[:40], ldr[:, :1], ldr[:1, :1], np.uint8(255 * ldr)):
-    small(image, samples=2, seed=7)
-
-
-def test_seed_and_samples(small, ldr):
-  one = small(ldr, seed=1)
-  np.testing.assert_array_equal(one, small(ldr, seed=1))
-  assert np.abs(one - small(ldr, seed=2)).mean() > 1e-3
-  seen = []
-  result = small.reconstruct(ldr, seed=1, samples=3, on_tile=lambda *count: seen.append(count))
-  assert seen == [(count, 6) for count in range(1, 7)]
-  assert result.hdr.dtype == result.std.dtype == np.float32
-  assert result.std.min() >= 0 and 1e-3 < result.std.mean() < 16
-  assert small.reconstruct(ldr).std is None
-
-
-def test_mean_and_deviation_are_numpys(small, ldr, monkeypatch):
-  estimates = []
-  add_sample = small._add_sample
-
-  def spy(moments, count, x, *, halo):
-    estimates.append(np.asarray(x, np.float64)[halo:-halo, halo:-halo].clip(0, 1))
-    return add_sample(moments, count, x, halo=halo)
-
-  monkeypatch.setattr(small, "_add_sample", spy)
-  result = small.reconstruct(ldr[:64, :64], samples=4)
-  radiance = 16 * np.expm1(np.stack(estimates) * np.log1p(5000)) / 5000
-  mean = 16 * np.expm1(np.mean(estimates, 0) * np.log1p(5000)) / 5000
-  np.testing.assert_allclose(result.hdr, mean, rtol=1e-4, atol=1e-6)
-  np.testing.assert_allclose(result.std, radiance.std(0, ddof=1), rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
-def test_other_types_mean_the_same(small, ldr, dtype):
-  top = np.iinfo(dtype).max if dtype != np.float64 else 1
-  stored = np.round(ldr * 255) / 255
-  image = np.round(stored * top).astype(dtype) if top > 1 else stored.astype(dtype)
-  np.testing.assert_allclose(small(image[:50, :50]), small(stored[:50, :50]), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-  "image, problem",
-  [
-    (np.zeros((4, 4)), "H, W, 3"),
-    (np.zeros((4, 4, 4)), "H, W, 3"),
-    (np.zeros((0, 4, 3)), "H, W, 3"),
-    (np.zeros((4, 4, 3), int), "uint8"),
-    (np.full((4, 4, 3), np.nan), "nan"),
-    (np.full((4, 4, 3), 255.0), "1/255"),
-    (np.full((4, 4, 3), -0.1), "0.1"),
-  ],
-)
-def test_arrays_that_are_no_photo(small, image, problem):
-  with pytest.raises(ValueError, match=problem):
-    small(image)
-
-
-def test_steps_and_samples_are_at_least_one(small, ldr):
-  for option in ({"steps": 0}, {"samples": 0}):
-    with pytest.raises(ValueError, match="at least 1"):
-      small(ldr, **option)
 
 
 @pytest.fixture(scope="module")
