@@ -1,1 +1,4 @@
-"""One file for each mode of the command line."""
+"""The command line: `cli` has the table of modes and of flags, and each mode has a file here.
+
+Modes whose work is in another room (train, inspect, download, prepare) are a function of `cli`.
+"""
