@@ -169,9 +169,8 @@ def fixed_views(source, example, index, views, *, size):
     dict(ldr, hdr [H, W, 3] float32, name, scene), `name` with the view's number after the first.
   """
   record = source[index]
-  name = str(record.get("name", f"{index:05d}"))
-  scene = str(record.get("scene", name))
+  name = record["name"]
   for view in views:
-    rng = np.random.default_rng([index, view])
-    view_name = f"{name}_{view}" if view else name
-    yield dict(example(record, rng, size=size), name=view_name, scene=scene)
+    made = example(record, np.random.default_rng([index, view]), size=size)
+    made["name"] = f"{name}_{view}" if view else name
+    yield made | {"scene": record.get("scene", name)}

@@ -62,13 +62,14 @@ def inspect(config, *, limit=None) -> dict:
   """
   split = "train" if config.data.source == "procedural" else "all"
   source, _ = make_source(config, split)
+  read = getattr(source, "read", source.__getitem__)
   indices = range(len(source))
   if limit and limit < len(source):
     indices = np.linspace(0, len(source) - 1, limit).round().astype(int).tolist()
   statistics, failures = Statistics(), []
   for index in tqdm.tqdm(indices, desc="inspect", unit="image"):
     try:
-      statistics.add(source.read(index))
+      statistics.add(read(index))
     except UserError as error:
       failures.append(" ".join(str(error).split()))
   pairing = getattr(source, "pairing", None)

@@ -38,7 +38,7 @@ def prepare(config, out_dir, *, views, size=None, splits=None):
   for split in splits or available_splits(config):
     source, example = make_source(config, split, headroom=math.inf)
     if entry and entry.key != "hdr_synth":
-      parts[split] = len(source), map(source.read, range(len(source)))
+      parts[split] = len(source), map(source.__getitem__, range(len(source)))
     else:
       parts[split] = views * len(source), _views(source, example, views, size)
   return prepared.write_prepared(parts, out_dir, size=size, entry=entry)

@@ -8,8 +8,8 @@ from input_pipeline.camera import photograph, response
 from input_pipeline.datasets import catalogue, hdr_folder, hdr_synth, layouts, pairs, procedural
 
 PROCEDURAL_SCENES = {"train": 256, "validation": 64, "test": 64}
-MADE_FROM_HDR = ("hdr_folder", "procedural")  # sources whose photos the camera model makes
-PAIRED = ("pairs", "prepared")  # sources whose photos are there
+MADE_FROM_HDR = ("hdr_folder", "procedural")  # whose photos the camera model makes
+PAIRED = ("pairs", "prepared")  # whose photos are on disk
 SOURCES = (*MADE_FROM_HDR, *PAIRED)
 
 
@@ -24,10 +24,10 @@ def make_source(config, split, *, headroom=None):
       same for all.
 
   Returns:
-    (source, example). `len(source)` records; `source[i]` is one, `source.read(i)` one as stored,
-    with its `name`; `source.fingerprint(i)` changes with its files. `example(record, rng,
-    size=...)` is dict(ldr [size, size, 3] in [0, 1], hdr [size, size, 3] in [0, headroom]),
-    float32.
+    (source, example). `source[i]` of `len(source)` is a record, a dict with a `name`, and
+    `source.fingerprint(i)` changes with its files; where photos are made, `source.read(i)` is the
+    image as stored. `example(record, rng, size=...)` is dict(ldr [size, size, 3] in [0, 1],
+    hdr [size, size, 3] in [0, headroom]), float32.
 
   Raises:
     UserError: unknown split, `data.source` or `data.dataset`, a range of `config.camera` that
@@ -85,15 +85,10 @@ def _open(data, kind, split):
   if kind == "pairs":
     return pairs.PairFolder(data.root, dataset=data.dataset, **folder)
   if kind == "prepared":
-    return _prepared().PreparedPairs(data.root, split, dataset=data.dataset)
+    from input_pipeline.datasets.prepared import PreparedPairs  # TFDS takes a second to import
+
+    return PreparedPairs(data.root, split, dataset=data.dataset)
   return procedural.ProceduralScenes(PROCEDURAL_SCENES[split], seed=catalogue.SPLITS.index(split))
-
-
-def _prepared():
-  """The module, imported when needed: TFDS takes a second, and no other source needs it."""
-  from input_pipeline.datasets import prepared
-
-  return prepared
 
 
 def _photograph(scene, rng, *, size, crop, **options):
@@ -153,4 +148,6 @@ def _title(data):
   title = catalogue.find(data.dataset).full_title
   if _kind(data) != "prepared" or title:
     return title
-  return catalogue.title_of_builder(_prepared().prepared_name(data.root))
+  from input_pipeline.datasets.prepared import prepared_name
+
+  return catalogue.title_of_builder(prepared_name(data.root))

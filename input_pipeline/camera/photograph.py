@@ -80,6 +80,7 @@ def view(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -> np.n
   A panorama is looked into in any direction; of a photograph a random part is taken, at a random
   scale that does not magnify it unless it is smaller than `size`. Half are mirrored.
   """
+  size = (size, size) if np.ndim(size) == 0 else tuple(size)
   image = scene.get("levels", scene["radiance"])
   if scene["panorama"]:
     radiance = panorama.perspective_view(
@@ -180,21 +181,19 @@ def sensor_noise(signal: np.ndarray, rng: np.random.Generator, *, read: float, s
   return signal + deviation * np.moveaxis(noise, 0, -1)
 
 
-def jpeg(image: np.ndarray, *, quality: int, subsampled: bool) -> np.ndarray:
-  """uint8 [h, w, 3] through JPEG with 4:2:0 or 4:4:4 chroma; as it is from quality 100 on."""
-  if quality >= 100:
-    return image
-  buffer = io.BytesIO()
-  Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=2 if subsampled else 0)
-  return np.asarray(Image.open(buffer, formats=("JPEG",)))
+def jpeg(image: np.ndarray, rng: np.random.Generator, camera: Camera) -> np.ndarray:
+  """uint8 [h, w, 3] through JPEG of a random quality, 4:2:0 or 4:4:4: float32 in [0, 1].
 
-
-def compressed(image: np.ndarray, rng: np.random.Generator, camera: Camera) -> np.ndarray:
-  """uint8 [h, w, 3] through JPEG of a random quality and subsampling: float32 in [0, 1]."""
+  Quality 100 leaves it as it is.
+  """
   low, high = camera.jpeg_quality
   quality = int(rng.integers(low, high + 1))
-  photo = jpeg(image, quality=quality, subsampled=bool(rng.random() < camera.chroma_subsampling))
-  return photo.astype(np.float32) / np.float32(255)
+  subsampling = "4:2:0" if rng.random() < camera.chroma_subsampling else "4:4:4"
+  if quality < 100:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
+    image = np.asarray(Image.open(buffer, formats=("JPEG",)))
+  return image.astype(np.float32) / np.float32(255)
 
 
 def photograph(
@@ -213,7 +212,6 @@ def photograph(
   Returns:
     dict of `ldr`, float32 [h, w, 3] in [0, 1], and `hdr`, float32 [h, w, 3] in [0, headroom].
   """
-  size = (size, size) if np.ndim(size) == 0 else tuple(size)
   radiance = view(scene, rng, size=size, camera=camera)
   gains = np.exp(camera.white_balance * rng.standard_normal(3))
   radiance = grade(radiance, gains=gains, saturation=rng.uniform(*camera.saturation))
@@ -229,6 +227,6 @@ def photograph(
   )
   developed = response.develop(noisy, response.draw(rng, camera))
   return {
-    "ldr": compressed(developed, rng, camera),
+    "ldr": jpeg(developed, rng, camera),
     "hdr": np.ascontiguousarray(np.minimum(exposed, np.float32(headroom))),
   }

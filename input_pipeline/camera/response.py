@@ -45,14 +45,11 @@ def draw(rng: np.random.Generator, camera) -> Response:
   )
 
 
-SRGB = Response()
-
-
-def response_curve(signal: np.ndarray, response: Response = SRGB) -> np.ndarray:
+def response_curve(signal: np.ndarray, response: Response) -> np.ndarray:
   """From linear [0, 1] to display-referred [0, 1]; monotone, 0 -> 0, 1 -> 1.
 
-  `signal` is [...], or [..., 3] for a response with values per channel. The default response is
-  the sRGB curve (IEC 61966-2-1).
+  `signal` is [...], or [..., 3] for a response with values per channel. `Response()` is the sRGB
+  curve (IEC 61966-2-1).
   """
   x = np.clip(signal, 0.0, 1.0)
   gamma, s, film, exponent, sigma = (np.asarray(value, x.dtype) for value in response)

@@ -105,6 +105,9 @@ class HdrFolder:
 
   Decoded images stay in memory up to `cache_gib`, the least recently used are dropped first. The
   cache is per process: it is not pickled. Reading from several threads is safe.
+
+  Raises:
+    UserError: no such folder, no image of this split, a faulty index; on access, a faulty file.
   """
 
   def __init__(
@@ -142,11 +145,6 @@ class HdrFolder:
     return len(self._entries)
 
   def __getitem__(self, index: int) -> dict:
-    """Scene number `index`.
-
-    Raises:
-      UserError: the file cannot be read.
-    """
     entry = self._entries[index]
     levels = self._pyramids.read(entry.path)
     height, width = levels[0].shape[:2]
@@ -161,11 +159,7 @@ class HdrFolder:
     }
 
   def read(self, index: int) -> dict:
-    """`hdr` [H, W, 3] float32 as the file has it, and `name`; nothing is kept in memory.
-
-    Raises:
-      UserError: the file cannot be read.
-    """
+    """`hdr` [H, W, 3] float32 as the file has it, and `name`; nothing is kept in memory."""
     entry = self._entries[index]
     return {"hdr": read_hdr(entry.path), "name": entry.name}
 

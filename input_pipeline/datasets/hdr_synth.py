@@ -48,10 +48,7 @@ def take_photo(scene, rng, *, size, curves, camera, headroom):
   if size is None:
     radiance = scene["radiance"].astype(np.float32)
   else:
-    size = (size, size) if np.ndim(size) == 0 else tuple(size)
-    image = scene.get("levels", scene["radiance"])
-    radiance = photograph.random_crop(image, rng, size=size)
-    radiance = radiance[:, ::-1] if rng.random() < 0.5 else radiance
+    radiance = photograph.view(scene, rng, size=size, camera=camera)
   mean = float(radiance.mean(dtype=np.float64)) or 1.0  # a black image stays black
   exposed = radiance * np.float32(MEAN / mean * 2.0 ** rng.uniform(*STOPS))
   if curves:
@@ -61,6 +58,6 @@ def take_photo(scene, rng, *, size, curves, camera, headroom):
   else:
     developed = response.develop(exposed, response.draw(rng, camera))
   return {
-    "ldr": photograph.compressed(np.ascontiguousarray(developed), rng, camera),
+    "ldr": photograph.jpeg(np.ascontiguousarray(developed), rng, camera),
     "hdr": np.ascontiguousarray(np.clip(exposed, 0.0, headroom), np.float32),
   }

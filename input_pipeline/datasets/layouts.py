@@ -80,12 +80,12 @@ def available_splits(root, entry: Dataset) -> tuple[str, ...]:
   named = _split_folders(root)
   if entry.split_by_layout:
     found = [split for split in entry.layouts if _search(named.get(split, root), entry, split)]
-    known = [*(TRAINING if "train" in found else ()), *found] or entry.splits
-  elif named and len(entry.layouts) > 1:
-    known = [*(TRAINING if "train" in named else ()), *named]
   else:
-    known = entry.splits[:2]
-  return tuple(split for split in entry.splits if split in known)
+    found = named if len(entry.layouts) > 1 else ()
+  found = {*found} or {*entry.splits[:2]}
+  if "train" in found:
+    found |= {*TRAINING}
+  return tuple(split for split in entry.splits if split in found)
 
 
 def find_pairs(root: pathlib.Path, entry: Dataset, split: str) -> tuple[str, str, list[Pair]]:
@@ -103,9 +103,8 @@ def find_pairs(root: pathlib.Path, entry: Dataset, split: str) -> tuple[str, str
   found = {split: _search(folder, entry, split) for split, folder in folders.items()}
   if not all(found.values()) and not (entry.split_by_layout and any(found.values())):
     missing = next(split for split, pairs in found.items() if not pairs)
-    layout, of = " or ".join(entry.finders(missing)), ""
-    if entry.title:
-      of = f"{entry.title}'s split {missing}, "
+    layout = " or ".join(entry.finders(missing))
+    of = f"{entry.title}'s split {missing}, " if entry.title else ""
     raise UserError(
       f"{folders[missing]}: no LDR/HDR pairs in the layout {layout}; expected {of}{entry.expected}"
     )

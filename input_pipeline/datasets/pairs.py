@@ -16,22 +16,17 @@ _SAMPLES = 100_000  # pixels that the gain is measured on
 
 
 class PairFolder:
-  """Random access to pairs: `{"ldr", "hdr", "name", "scene"}`, images [H, W, 3] float32, whole.
+  """Random access to pairs: `{"ldr", "hdr", "gain", "name", "scene"}`.
 
-  `ldr` is display-referred sRGB in [0, 1]; `hdr` linear BT.709 radiance >= 0, 1.0 = sensor clip;
-  photos of one ground truth share their `scene`. `read` gives the radiance as the file has it.
-  `pairing` tells how the pairs were found: "name", "stem" or "order" (of split "all" also e.g.
-  "order and name").
+  `ldr` [H, W, 3] float32 is display-referred sRGB in [0, 1]; `hdr` [H, W, 3] float32 linear BT.709
+  radiance >= 0 in the file's scale, which `gain` brings to 1.0 = sensor clip; photos of one ground
+  truth share their `scene`. `pairing` tells how the pairs were found: "name", "stem" or "order"
+  (of split "all" also e.g. "order and name").
 
   The layout may lie one folder deeper. Folders `train`, `validation` and `test` name the split.
   Without them `train` and `validation` divide the training pairs by `validation_share`, and
   `test` is, of a set whose test pairs have a layout of their own, these, else the whole folder.
-
-  Args:
-    root: the folder.
-    dataset: "key" or "key/variant" of `catalogue.DATASETS`.
-    split: "train", "validation", "test" or "all".
-    validation_share: of the training pairs.
+  `dataset` is a "key" or "key/variant" of `catalogue.DATASETS`.
 
   Raises:
     UserError: no such folder or dataset, a split that the set does not have, no pairs in a known
@@ -60,12 +55,6 @@ class PairFolder:
     return len(self.pairs)
 
   def __getitem__(self, index):
-    record = self.read(index)
-    gain = record.pop("gain")
-    return record | {"hdr": record["hdr"] * gain}
-
-  def read(self, index):
-    """As `self[index]`, with `hdr` in the file's scale and the `gain` that brings it to ours."""
     pair = self.pairs[index]
     ldr = image_io.read_ldr(pair.ldr)
     hdr = _read_ntire21(pair) if pair.align else image_io.read_hdr(pair.hdr)
@@ -131,7 +120,7 @@ def crop_and_flip(pair, rng, *, size, headroom):
   Pairs smaller than the square are first extended by reflection.
 
   Args:
-    pair: dict(ldr, hdr, ...), images [H, W, 3] float32; `hdr` relative radiance.
+    pair: dict(ldr, hdr, gain, ...) as of `PairFolder`.
     rng: numpy Generator; the result depends on it and the pair alone.
     size: side of the square, pixels; None keeps the whole image as it is.
     headroom: largest relative radiance kept.
@@ -148,7 +137,7 @@ def crop_and_flip(pair, rng, *, size, headroom):
     ldr, hdr = (i[top : top + size, left : left + size][:, ::step] for i in (ldr, hdr))
   return {
     "ldr": np.ascontiguousarray(np.clip(ldr, 0.0, 1.0), np.float32),
-    "hdr": np.ascontiguousarray(np.clip(hdr, 0.0, headroom), np.float32),
+    "hdr": np.ascontiguousarray(np.clip(hdr * pair["gain"], 0.0, headroom), np.float32),
   }
 
 

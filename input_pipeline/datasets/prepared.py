@@ -171,12 +171,6 @@ class PreparedPairs:
     return self._length
 
   def __getitem__(self, index):
-    record = self.read(index)
-    gain = record.pop("gain")
-    return record | {"hdr": record["hdr"] * gain}
-
-  def read(self, index):
-    """As `self[index]`, with `hdr` as stored and the `gain` that makes it relative radiance."""
     record = self._records[index]
     return {
       "ldr": record["ldr"].astype(np.float32) / np.float32(255.0),

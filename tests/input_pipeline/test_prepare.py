@@ -52,6 +52,7 @@ def test_a_builder_keeps_whole_images_to_the_bit(tmp_path, key):
       record = source[index]
       np.testing.assert_array_equal(record["ldr"], direct[record["name"]]["ldr"])
       np.testing.assert_array_equal(record["hdr"], direct[record["name"]]["hdr"])
+      assert record["gain"] == direct[record["name"]]["gain"]
       assert record["scene"] == direct[record["name"]]["scene"]
   prepared = make_config(tmp_path / "out", key, "prepared")
   assert dataset_name(prepared) == (catalogue.find(key).title or "out")

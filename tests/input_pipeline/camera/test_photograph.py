@@ -13,8 +13,8 @@ NO, UNIT = (0, 0), (1, 1)
 CAMERA = photograph.Camera(**default.get_config().camera)
 NEUTRAL = dataclasses.replace(
   CAMERA, underexposed=0.0, response_gamma=UNIT, response_s=NO, response_film=NO,
-  response_channel=0.0, white_balance=0.0, saturation=UNIT, vignetting=NO, blur=NO, read_noise=NO, shot_noise=NO,
-  jpeg_quality=(100, 100),
+  response_channel=0.0, white_balance=0.0, saturation=UNIT, vignetting=NO, blur=NO,
+  read_noise=NO, shot_noise=NO, jpeg_quality=(100, 100),
 )  # fmt: skip
 
 
@@ -135,9 +135,12 @@ def test_jpeg():
   image = rng().integers(0, 256, (32, 32, 3), dtype=np.uint8)
 
   def error(quality, subsampled):
-    out = photograph.jpeg(image, quality=quality, subsampled=subsampled)
-    assert out.dtype == np.uint8 and out.shape == image.shape
-    return np.abs(out.astype(int) - image).mean()
+    camera = dataclasses.replace(
+      CAMERA, jpeg_quality=(quality, quality), chroma_subsampling=float(subsampled)
+    )
+    out = photograph.jpeg(image, rng(), camera)
+    assert out.dtype == np.float32 and out.shape == image.shape
+    return np.abs(np.rint(out * 255) - image).mean()
 
   assert error(100, True) == 0
   assert 0 < error(98, False) < error(60, False) < error(60, True)

@@ -60,7 +60,7 @@ def test_the_curve_rises_from_zero_to_one(name):
 def test_the_default_is_srgb_for_any_shape():
   x = np.linspace(0, 1, 257)
   expected = colour.models.eotf_inverse_sRGB(x)
-  np.testing.assert_allclose(response.response_curve(x), expected, atol=1e-6)
+  np.testing.assert_allclose(response.response_curve(x, Response()), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", RESPONSES)

@@ -35,7 +35,7 @@ def test_a_set_is_read_as_it_comes_or_one_folder_deeper(tmp_path, key, below):
   for record in records:
     ldr, hdr = trees.scene(seed_of(record["name"]), record["ldr"].shape[:2])
     np.testing.assert_allclose(record["ldr"], ldr, atol=4 / 255)
-    np.testing.assert_allclose(record["hdr"], hdr, rtol=0.06, atol=0.03)  # the scale is undone
+    np.testing.assert_allclose(record["hdr"] * record["gain"], hdr, rtol=0.06, atol=0.03)
   for split in splits:
     assert read(tmp_path, key, split), split
 

@@ -54,7 +54,7 @@ def test_two_folders_are_paired_by_stem(tmp_path, halves, below):
     assert record["name"] == name
     assert record["ldr"].dtype == record["hdr"].dtype == np.float32
     np.testing.assert_allclose(record["ldr"], ldr, atol=0.51 / 255)
-    np.testing.assert_allclose(record["hdr"], hdr, rtol=0.03, atol=0.01)
+    np.testing.assert_allclose(record["hdr"] * record["gain"], hdr, rtol=0.03, atol=0.01)
 
 
 def test_other_stems_are_paired_by_natural_order(tmp_path):
@@ -78,7 +78,7 @@ def test_one_folder_per_pair(tmp_path):
     image_io.write_png(tmp_path / name / "gt.png", scene(0)[0])  # HDR-REAL's tone-mapped extra
   pairs = open_pairs(tmp_path, split="all")
   assert (pairs.layout, [pair.name for pair in pairs.pairs]) == ("scenes", ["00001", "00002"])
-  np.testing.assert_allclose(pairs[0]["hdr"], scene(0)[1], rtol=0.03, atol=0.01)
+  np.testing.assert_allclose(pairs[0]["hdr"] * pairs[0]["gain"], scene(0)[1], rtol=0.03, atol=0.01)
 
 
 def make_ntire21(root, name="0001", ratio=20000.0):
@@ -95,7 +95,7 @@ def test_ntire21_is_decoded_to_linear(tmp_path):
   hdr = make_ntire21(tmp_path)
   pairs = open_pairs(tmp_path, split="all")
   assert pairs.layout == "ntire21"
-  np.testing.assert_allclose(pairs[0]["hdr"], hdr, rtol=0.02, atol=1e-4)
+  np.testing.assert_allclose(pairs[0]["hdr"] * pairs[0]["gain"], hdr, rtol=0.02, atol=1e-4)
 
 
 def test_splits_are_disjoint_complete_and_stable(tmp_path):
@@ -208,11 +208,15 @@ def test_wrong_arguments_are_user_errors(tmp_path):
 
 
 def indexed_pair(height, width):
-  """A pair whose pixels tell where they come from; hdr = 40 * ldr."""
+  """A pair whose pixels tell where they come from; relative radiance = 40 * ldr."""
   ldr = np.stack(
     np.meshgrid(np.arange(height) / 100, np.arange(width) / 100, [0.5], indexing="ij"), axis=-1
   )[..., 0, :]
-  return {"ldr": ldr.astype(np.float32), "hdr": (40 * ldr).astype(np.float32)}
+  return {
+    "ldr": ldr.astype(np.float32),
+    "hdr": (80 * ldr).astype(np.float32),
+    "gain": np.float32(0.5),
+  }
 
 
 def crop(pair, seed, size=8, headroom=16.0):
@@ -245,6 +249,7 @@ def test_the_generator_decides():
 
 def test_ranges_are_kept_and_the_input_is_not_changed():
   pair = {"ldr": np.full((8, 8, 3), 1.5, np.float32), "hdr": np.full((8, 8, 3), -3.0, np.float32)}
+  pair |= {"gain": np.float32(1)}
   pair["hdr"][0] = 1000.0
   out = crop(pair, 0)
   assert (out["ldr"].max(), out["hdr"].min(), out["hdr"].max()) == (1.0, 0.0, 16.0)
