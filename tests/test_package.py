@@ -76,6 +76,7 @@ def test_python_finds_both_shipped_sets(installed, tmp_path):
   "arguments, problem",
   [
     (["--mode=train", "--config=configs/tiny.py", "--workdir=w"], "--mode=train: runs from a chec"),
+    (["--mode=export", "--workdir=w", "--output=o.safetensors"], "w: no such run"),
     (["--mode=download", "--output=o"], "--mode=download: runs from a checkout"),
     (["--mode=benchmark", "--what=pipeline"], "--what=pipeline: runs from a checkout"),
     (["missing.jpg", "--output=o"], "missing.jpg: no such file"),
