@@ -1,1 +1,1 @@
-"""From images on disk to global device arrays: camera, sources, datasets, pipeline."""
+"""From images on disk to batches: `source` (config to records and examples), then `batches`."""

@@ -121,9 +121,8 @@ class TrainIterator:
     return iter(batches.mp_prefetch(options, worker_init_fn=_tie_to_parent))
 
 
-def _tie_to_parent(worker_index, worker_count):
+def _tie_to_parent(*_):
   """A worker leaves Ctrl-C to the main process, and goes when that is gone, killed or not."""
-  del worker_index, worker_count
 
   def follow():
     multiprocessing.parent_process().join()
@@ -155,10 +154,7 @@ def validation_records(config, count):
 
 
 def fingerprints(source) -> list[str]:
-  """Of each record, what its fixed views depend on: its number, its name and its files' states.
-
-  The same in every process; no image is read.
-  """
+  """Of each record, what its fixed views depend on: its number, name and the state of its files."""
   return [f"{index} {source.fingerprint(index)}" for index in range(len(source))]
 
 

@@ -51,7 +51,7 @@ def inspect(config, *, limit=None) -> dict:
     limit: at most so many records, evenly spread; None = all.
 
   Returns:
-    dict of `dataset`, `root`, `split` ("all", or "train" of scenes without end), `layout`,
+    dict of `dataset`, `root`, `split` ("all", or "train" of procedural scenes), `layout`,
     `pairing` (None where there are no pairs on disk), `splits` {split: records, None where there
     is no such split}, `records`, `read`, `sizes` {(width, height): images}, `hdr` {min, median,
     p99, max} in the files' scale, `clipped`, `ratio` and `stops` {mean, median, min, max} over

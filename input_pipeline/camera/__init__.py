@@ -1,1 +1,1 @@
-"""The camera model: from HDR scenes to photos."""
+"""From HDR scenes to photos: `photograph`, on `panorama`, `resample` and `response`."""

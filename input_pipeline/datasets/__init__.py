@@ -1,1 +1,1 @@
-"""Data sets on disk and made up, one file a kind."""
+"""Sets on disk and made up, a file a kind; `catalogue` names the known ones, `layouts` finds them."""

@@ -103,8 +103,7 @@ class HdrFolder:
   index every file (subfolders included) is its own group, split by a hash of its stem into
   "train" and "validation", and "test" is every file, so that any folder can be evaluated.
 
-  Decoded images stay in memory up to `cache_gib`, the least recently used are dropped first. The
-  cache is per process: it is not pickled. Reading from several threads is safe.
+  Pyramids are kept up to `cache_gib`, by each process its own. Threads may share a folder.
 
   Raises:
     UserError: no such folder, no image of this split, a faulty index; on access, a faulty file.

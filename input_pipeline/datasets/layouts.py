@@ -4,8 +4,9 @@
 - `scenes`: one folder a pair, `NNNNN/{input.jpg,gt.hdr}`; a `gt.png` beside them is ignored.
 - `folders`: two folders, `LDR_in` + `HDR_gt` (or `ldr` + `hdr`, `input` + `reference`, any case).
 
-A finder gives (how the pairs were found: "name", "stem" or "order"; the pairs, none where the
-layout is another). It raises `UserError` where the layout is this one but a part is missing.
+A finder takes the folder and the set's entry, and gives (how the pairs were found: "name", "stem"
+or "order"; the pairs, none where the layout is another). It raises `UserError` where the layout is
+this one but a part is missing.
 """
 
 import dataclasses
@@ -123,9 +124,8 @@ def _search(root, entry, split):
   return None
 
 
-def find_ntire21(root, entry):
+def find_ntire21(root, _):
   """Pairs of NTIRE 2021's layout."""
-  del entry  # nothing to choose
   photos, truths, ratios = (
     {path.name.removesuffix(ending) for path in root.glob(f"*{ending}")}
     for ending in NTIRE21_ENDINGS
@@ -142,9 +142,8 @@ def find_ntire21(root, entry):
   return "name", pairs
 
 
-def find_scenes(root, entry):
+def find_scenes(root, _):
   """Pairs of one folder each."""
-  del entry
   pairs = []
   for folder in _subfolders(root):
     ldrs, hdrs = (
