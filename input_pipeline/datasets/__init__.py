@@ -1,1 +1,1 @@
-"""Sets on disk and made up, a file a kind; `catalogue` names the known ones, `layouts` finds them."""
+"""Sets on disk and made up, a file a kind; `catalogue` names the known, `layouts` finds them."""
