@@ -4,30 +4,24 @@ Images here may be too large for a device; they are converted in bands of rows.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from expocm_jax.method.expocm import Method
 from expocm_jax.method.masks import ExposureLevels
 from expocm_jax.network import photo_context
+from expocm_jax.network.photo_context import PhotoContext
 from expocm_jax.ops import color
 
 BAND = 2**20  # pixels; converted and counted, each takes some 60 bytes
 
 
-class PhotoStatistics(NamedTuple):
-  """What tiles need to know of the photo they are cut from."""
+def measure(
+  ldr: np.ndarray, method: Method, *, band: int = BAND
+) -> tuple[ExposureLevels, PhotoContext]:
+  """What the tiles of a photo [H, W, 3] that is `checked` need to know of it, as a batch of one.
 
-  levels: ExposureLevels  # [1, 1, 1, 1] each
-  tone: np.ndarray  # [1, 6, bins]
-  cells: np.ndarray  # [1, n, n, 3 * knots]
-
-
-def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> PhotoStatistics:
-  """The statistics of a photo [H, W, 3] that is `checked`.
-
-  They are those of `masks.exposure_levels` and `Method.condition`, but beside the photo and `band`
+  It is what `masks.exposure_levels` and `Method.condition` give, but beside the photo and `band`
   pixels of it only its luminance takes memory.
   """
   luminance = np.empty(ldr.shape[:2], np.float32)
@@ -36,15 +30,16 @@ def statistics(ldr: np.ndarray, method: Method, *, band: int = BAND) -> PhotoSta
   low, high = np.percentile(luminance, [method.q_lo, method.q_hi], overwrite_input=True)
   levels = (np.full((1, 1, 1, 1), level, np.float32) for level in (low, high))
   codes = 2**8 if ldr.dtype == np.uint8 else 2**16
+  y = np.asarray(photo_context.values_of_codes(method.encode_ldr, codes))
   tone, cells = photo_context.photo_statistics(
     (_codes(ldr[rows]) for rows in _bands(ldr, band)),
     ldr.shape[:2],
-    np.asarray(photo_context.values_of_codes(method.encode_ldr, codes)),
-    np.float32(method.white),
+    y,
     bins=method.network.tone_bins,
     cells=method.network.tone_cells,
   )
-  return PhotoStatistics(ExposureLevels(*levels), tone[None], cells[None])
+  centres = map(photo_context.pixel_centres, ldr.shape[:2])
+  return ExposureLevels(*levels), PhotoContext(tone[None], cells[None], y[-1], *centres)
 
 
 def _codes(ldr: np.ndarray) -> np.ndarray:

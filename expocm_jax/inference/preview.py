@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from expocm_jax import colorimetry
 from expocm_jax.ops import color
 
 EXPOSURES = (0, -2, -4)  # EV; each step down brings out what lies above the photo's white
@@ -28,8 +29,8 @@ def preview_sheet(
     truth: as `hdr`; adds its three exposures, and as much width.
     photo: label of the first panel.
   """
-  codes = np.arange(256, dtype=np.float32)[:, None].repeat(3, axis=1) / np.float32(255)
-  linear = np.asarray(color.srgb_to_linear(codes))[:, 0]  # a table: large photos stay cheap
+  # A table: large photos stay cheap.
+  linear = colorimetry.srgb_to_linear(np.arange(256) / 255).astype(np.float32)
   panels = {photo: _resized(ldr, lambda part: linear[np.rint(part * 255).astype(np.uint8)])}
   for name, image in (("", hdr), ("truth, ", truth)):
     if image is not None:
@@ -39,8 +40,8 @@ def preview_sheet(
   step = width + GAP
   sheet = Image.new("RGB", (len(panels) * step - GAP, LABEL_HEIGHT + height), (24, 24, 24))
   draw = ImageDraw.Draw(sheet)
-  for index, (label, linear) in enumerate(panels.items()):
-    display = np.asarray(_to_display(np.clip(linear, 0, 1)))
+  for index, (label, panel) in enumerate(panels.items()):
+    display = np.asarray(_to_display(np.clip(panel, 0, 1)))
     image = Image.fromarray(np.round(display * 255).astype(np.uint8))
     sheet.paste(image, (index * step, LABEL_HEIGHT))
     draw.text((index * step + 4, 3), label, fill=(235, 235, 235), font=ImageFont.load_default())
@@ -53,10 +54,5 @@ def _resized(image: np.ndarray, to_linear: Callable[[np.ndarray], np.ndarray]) -
   scale = min(np.clip(width, *PANEL_WIDTH) / width, MAX_HEIGHT / height)
   size = max(1, round(width * scale)), max(1, round(height * scale))
   method = Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST
-  return np.stack(
-    [
-      np.asarray(Image.fromarray(to_linear(image[..., channel])).resize(size, method))
-      for channel in range(3)
-    ],
-    axis=-1,
-  )
+  channels = (Image.fromarray(to_linear(image[..., channel])) for channel in range(3))
+  return np.stack([np.asarray(channel.resize(size, method)) for channel in channels], axis=-1)

@@ -18,7 +18,8 @@ from expocm_jax.inference import photo_statistics, tiling
 from expocm_jax.inference.noise import noise_window
 from expocm_jax.method import schedules
 from expocm_jax.method.expocm import Condition, Method
-from expocm_jax.network.photo_context import PhotoContext, pixel_centres
+from expocm_jax.method.masks import ExposureLevels
+from expocm_jax.network.photo_context import PhotoContext
 
 IN_FLIGHT = 2  # windows on the device while the host prepares the next
 
@@ -71,11 +72,9 @@ class Reconstructor:
     config, params = pretrained.load(name_or_path)
     return cls(config, params, **options)
 
-  def __call__(
-    self, ldr: np.ndarray, *, seed: int = 0, steps: int = 1, samples: int = 1
-  ) -> np.ndarray:
-    """The HDR image of `ldr`; arguments, result and errors as for `reconstruct`."""
-    return self.reconstruct(ldr, seed=seed, steps=steps, samples=samples).hdr
+  def __call__(self, ldr: np.ndarray, **options) -> np.ndarray:
+    """The HDR image of `ldr` alone; options, result and errors are those of `reconstruct`."""
+    return self.reconstruct(ldr, **options).hdr
 
   def reconstruct(
     self,
@@ -112,13 +111,13 @@ class Reconstructor:
       stride=self.method.stride,
       max_tile=self._max_tile,
     )
-    statistics = photo_statistics.statistics(ldr, self.method)
+    levels, context = photo_statistics.measure(ldr, self.method)
     keys = [jax.random.fold_in(jax.random.key(seed), sample) for sample in range(samples)]
     times = schedules.inference_times(steps)
     corners = layout.corners
     hdr = np.empty(ldr.shape, np.float32)
     std = np.empty(ldr.shape, np.float32) if samples > 1 else None
-    tiles = ((c, self._tile(ldr, c, layout, statistics, keys, times)) for c in corners)
+    tiles = ((c, self._tile(ldr, c, layout, levels, context, keys, times)) for c in corners)
     for finished, ((row, column), tile) in enumerate(_ahead(tiles, IN_FLIGHT), 1):
       for image, part in zip((hdr, std), tile, strict=True):
         if image is not None:
@@ -133,14 +132,15 @@ class Reconstructor:
     ldr: np.ndarray,
     corner: tuple[int, int],
     layout: tiling.Layout,
-    statistics: photo_statistics.PhotoStatistics,
+    levels: ExposureLevels,
+    context: PhotoContext,
     keys: list[Array],
     times: tuple[float, ...],
   ) -> tuple[Array, Array]:
     """(hdr, std) of one tile, still being computed when this returns."""
-    indices = layout.window_indices(corner)
-    window = jax.device_put(photo_statistics.as_float(ldr[np.ix_(*indices)]))
-    centres = tuple(pixel_centres(n)[i] for n, i in zip(layout.image, indices, strict=True))
+    rows, columns = layout.window_indices(corner)
+    window = jax.device_put(photo_statistics.as_float(ldr[np.ix_(rows, columns)]))
+    context = context._replace(rows=context.rows[rows], columns=context.columns[columns])
     origin = np.array(corner, np.int32) - np.int32(layout.halo)
     moments = _Moments(*[np.zeros((*layout.tile, 3), np.float32)] * 3)
     for count, key in enumerate(keys, 1):
@@ -148,7 +148,7 @@ class Reconstructor:
       for step, t in enumerate(times):
         noise_key = jax.random.fold_in(key, step)
         time = np.full(1, t, np.float32)
-        x = self._step(self.params, x, time, window, statistics, centres, noise_key, origin)
+        x = self._step(self.params, x, time, window, levels, context, noise_key, origin)
       moments = self._add_sample(moments, np.float32(count), x, halo=layout.halo)
     return self._finish(moments, np.float32(len(keys)))
 
@@ -169,16 +169,15 @@ def _step(
   x: Array,
   t: Array,
   ldr: Array,
-  statistics: photo_statistics.PhotoStatistics,
-  centres: tuple[Array, Array],
+  levels: ExposureLevels,
+  context: PhotoContext,
   key: Array,
   origin: Array,
 ) -> Array:
   """One network call on a window [rows, columns, 3]: the estimate of x0 from x noised to t."""
   ldr, x = ldr[None], x[None]
   noise = noise_window(key, origin, ldr.shape[1:3])[None]
-  exposure = method.masks_from_levels(ldr, statistics.levels)
-  context = PhotoContext(statistics.tone, statistics.cells, method.white, *centres)
+  exposure = method.masks_from_levels(ldr, levels)
   condition = Condition(method.encode_ldr(ldr), context)
   return method.sampling_step(params, x, condition, noise, t, exposure)[0]
 

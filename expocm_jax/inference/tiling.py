@@ -48,10 +48,8 @@ def layout(height: int, width: int, radius: int, *, stride: int, max_tile: int) 
   The halo is the radius rounded up to a multiple of the network's `stride`, so that every window
   is halved along the same grid. On each axis the side of TILE_SIZES that computes the fewest
   pixels, halo included, is taken; `max_tile`, one of them, bounds the memory. Raises ValueError
-  for an empty image, another `max_tile`, or a stride that does not divide the smallest side.
+  for another `max_tile`, or a stride that does not divide the smallest side.
   """
-  if min(height, width) < 1:
-    raise ValueError(f"an image needs at least 1 x 1 pixels, not {height} x {width}")
   if max_tile not in TILE_SIZES:
     raise ValueError(f"max_tile is one of {TILE_SIZES}, not {max_tile}")
   if TILE_SIZES[0] % stride:

@@ -125,11 +125,6 @@ class Method:
     """Display-referred LDR in [0, 1] -> y in [0, 1]."""
     return tone_curves.mu_law(srgb_to_linear(ldr) / self.headroom, mu=self.mu)
 
-  @property
-  def white(self) -> jax.Array:
-    """The y at which a photo clips, []."""
-    return self.encode_ldr(jnp.ones((1, 1, 3)))[0, 0, 0]
-
   def condition(self, ldr: jax.Array) -> Condition:
     """The condition that whole photos give."""
     options = dict(bins=self.network.tone_bins, cells=self.network.tone_cells)

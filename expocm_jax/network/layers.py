@@ -22,21 +22,11 @@ def spread(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Arr
 
 
 def conv(
-  features: int,
-  *,
-  dtype: jnp.dtype,
-  kernel: int = 3,
-  stride: int = 1,
-  zero: bool = False,
+  features: int, *, dtype: jnp.dtype, kernel: int = 3, stride: int = 1, zero: bool = False
 ) -> nn.Conv:
-  """A convolution that pads with zeros, one pixel on each side for a 3x3 kernel.
+  """A convolution with an odd `kernel` that pads with zeros, half a kernel on each side.
 
-  Args:
-    features: channels of the output.
-    dtype: of the activations.
-    kernel: side of the kernel, odd.
-    stride: of the output.
-    zero: the kernel starts at zero.
+  `dtype` is that of the activations; `zero` lets the kernel start at zero.
   """
   half = kernel // 2
   precise = jnp.dtype(dtype) == jnp.float32  # accelerators would round the factors

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from expocm_jax.network.tone_curve import tone_statistics, tone_sums
+from expocm_jax.network.tone_curve import Array, tone_statistics, tone_sums
 from expocm_jax.network.tone_grid import cell_statistics, cell_weights
 
 
@@ -41,31 +41,23 @@ def values_of_codes(encode: Callable[[jax.Array], jax.Array], codes: int) -> jax
 
 
 def photo_statistics(
-  bands: Iterable[jax.Array | np.ndarray],
-  shape: tuple[int, int],
-  y: jax.Array | np.ndarray,
-  white: jax.Array | np.ndarray,
-  *,
-  bins: int,
-  cells: int,
-) -> tuple[jax.Array | np.ndarray, jax.Array | np.ndarray]:
+  bands: Iterable[Array], shape: tuple[int, int], y: Array, *, bins: int, cells: int
+) -> tuple[Array, Array]:
   """The `tone` [6, bins] and the `cells` [n, n, 3 * knots] of one photo, float32.
 
   Args:
     bands: codes [h, W, 3] of consecutive rows, unsigned integers below N.
     shape: (H, W) of the photo.
     y: [N] float32, y of each code.
-    white: [] float32, y where the photo clips.
     bins: of the tone statistics; 0 gives an empty array.
     cells: along either side; 0 gives an empty array.
   """
   down, across = (cell_weights(size, cells) for size in shape)
-  level = y / white
   sums = means = first = 0
   for codes in bands:
     rows = slice(first, first + codes.shape[0])
     sums += tone_sums(codes, y)
-    means += cell_statistics(codes, level, down[:, rows], across)
+    means += cell_statistics(codes, y / y[-1], down[:, rows], across)
     first = rows.stop
   return tone_statistics(sums, y, bins), means.astype(np.float32)
 
@@ -82,8 +74,8 @@ def from_photos(
   """
   y, shape = values_of_codes(encode, 256), ldr.shape[1:3]
 
-  def of_one(codes: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return photo_statistics([codes], shape, y, y[-1], bins=bins, cells=cells)
+  def of_one(codes: jax.Array) -> tuple[Array, Array]:
+    return photo_statistics([codes], shape, y, bins=bins, cells=cells)
 
   with jax.default_matmul_precision("highest"):  # accelerators would round the counts
     tone, grid = jax.vmap(of_one)(jnp.round(ldr * 255.0).astype(jnp.uint8))

@@ -17,11 +17,13 @@ import numpy as np
 
 from expocm_jax.network.layers import dense
 
+Array = jax.Array | np.ndarray  # host and device: computed in the array's own namespace
+
 CURVE_SCALE = 0.3  # of tone curves: one step of Adam moves them by a few thousandths
 FLOOR = 1e-3  # share of the pixels below which the colour of a level fades to grey
 
 
-def hat_weights(x: jax.Array | np.ndarray, knots: int) -> jax.Array | np.ndarray:
+def hat_weights(x: Array, knots: int) -> Array:
   """Weights of linear interpolation between even knots over [0, 1].
 
   Args:
@@ -36,7 +38,7 @@ def hat_weights(x: jax.Array | np.ndarray, knots: int) -> jax.Array | np.ndarray
   return xp.clip(1.0 - xp.abs(x[..., None] * (knots - 1) - positions), 0.0, 1.0)
 
 
-def tone_sums(codes: jax.Array | np.ndarray, y: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+def tone_sums(codes: Array, y: Array) -> Array:
   """What `tone_statistics` needs of a photo or a part of it; the sums of its parts add up.
 
   Args:
@@ -56,19 +58,11 @@ def tone_sums(codes: jax.Array | np.ndarray, y: jax.Array | np.ndarray) -> jax.A
   return xp.stack(sums, dtype=float)
 
 
-def tone_statistics(
-  sums: jax.Array | np.ndarray, y: jax.Array | np.ndarray, bins: int
-) -> jax.Array | np.ndarray:
-  """The statistics of a photo.
+def tone_statistics(sums: Array, y: Array, bins: int) -> Array:
+  """The statistics of the photo of which `tone_sums` gave `sums`, [6, bins] float32.
 
-  Args:
-    sums: [7, N], `tone_sums` of the whole photo.
-    y: [N] float32, the level of each code.
-    bins: levels that are told apart.
-
-  Returns:
-    [6, bins] float32: for R, G and B the shares of the levels, which sum to one; then how far the
-    channel lies below the largest one, on average over the pixels whose largest is near the level.
+  For R, G and B the shares of the levels, which sum to one; then how far each channel lies below
+  the largest one, on average over the pixels whose largest is near the level.
   """
   xp = sums.__array_namespace__()
   means = (sums @ hat_weights(y, bins).astype(float) / sums[3].sum()).astype(np.float32)

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from expocm_jax.network.layers import ChannelNorm, ResidualBlock, conv, fold, upsample
-from expocm_jax.network.tone_curve import CURVE_SCALE, hat_weights
+from expocm_jax.network.tone_curve import CURVE_SCALE, Array, hat_weights
 
 # Levels with a weight of their own: close together near white, since what a place can tell is
 # above all how bright that was which clipped there.
@@ -30,9 +30,7 @@ _ENDS = np.array([-1.0, *KNOTS, 2.0], np.float32)  # the outer two are never rea
 NEIGHBOURHOODS = np.stack([_ENDS[:-2], _ENDS[1:-1], _ENDS[2:]], axis=1)  # [knots, 3]
 
 
-def level_weight(
-  level: jax.Array | np.ndarray, neighbourhood: jax.Array | np.ndarray
-) -> jax.Array | np.ndarray:
+def level_weight(level: Array, neighbourhood: Array) -> Array:
   """The weight of a knot in linear interpolation between `KNOTS`, as a function of the level.
 
   `neighbourhood` is a row of `NEIGHBOURHOODS`: knot before, knot, knot after. The weight is one at
@@ -55,12 +53,7 @@ def cell_weights(size: int, cells: int) -> np.ndarray:
   return (np.maximum(overlap, 0.0) * cells / size).astype(np.float32)
 
 
-def cell_statistics(
-  codes: jax.Array | np.ndarray,
-  level: jax.Array | np.ndarray,
-  down: np.ndarray,
-  across: np.ndarray,
-) -> jax.Array | np.ndarray:
+def cell_statistics(codes: Array, level: Array, down: np.ndarray, across: np.ndarray) -> Array:
   """Shares of the levels in each cell of a photo; what bands of its rows give adds up to them.
 
   Args:
@@ -76,7 +69,7 @@ def cell_statistics(
   xp = codes.__array_namespace__()
   channels = xp.stack([codes[..., channel] for channel in range(3)])
 
-  def means(weight: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+  def means(weight: Array) -> Array:
     return down @ (weight[channels] @ across.T)
 
   # One knot at a time, or the weights of all of them would lie in memory.

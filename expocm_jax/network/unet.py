@@ -124,8 +124,8 @@ def receptive_radius(multipliers: tuple[int, ...], blocks: int, patch: int) -> i
   for level in range(levels):
     passes = 1 if level == levels - 1 else 2  # down and up
     radius += passes * blocks * 2 * 2**level  # two 3x3 convolutions a block
-  for level in range(1, levels):
-    radius += 2 ** (level - 1)  # the strided convolution
-    # Nearest neighbours reach up to a coarse pixel aside, then the convolution after them.
-    radius += 2**level + 2 ** (level - 1)
+    if level:
+      # Down: the strided convolution, half a pixel of the level. Up: nearest neighbours, up to a
+      # pixel, and the convolution after them, half a pixel.
+      radius += 2 * 2**level
   return patch * (radius + 1) - 1  # from one end of a folded square to the other end of another

@@ -68,8 +68,8 @@ def test_tiled_equals_untiled(small, untiled, steps):
 
 
 def test_a_pixel_reaches_far_but_not_beyond_the_halo(small, monkeypatch):
-  statistics = photo_statistics.statistics(LDR, small.method)
-  monkeypatch.setattr(photo_statistics, "statistics", lambda ldr, method: statistics)
+  unchanged = photo_statistics.measure(LDR, small.method)
+  monkeypatch.setattr(photo_statistics, "measure", lambda ldr, method: unchanged)
   changed = LDR.copy()
   changed[38, 65] = 1.0 - LDR[38, 65]
   row, column = np.nonzero(np.abs(small(changed) - small(LDR)).max(-1))
