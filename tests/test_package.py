@@ -44,6 +44,13 @@ def run(site, folder, *command):
   return done.returncode, done.stderr
 
 
+def test_public_names():
+  assert all(getattr(expocm_jax, name) is not None for name in expocm_jax.__all__)
+  assert set(expocm_jax.__all__) <= set(dir(expocm_jax))
+  with pytest.raises(AttributeError, match="no attribute 'magic'"):
+    _ = expocm_jax.magic
+
+
 def test_nothing_lies_beside_the_package(installed):
   names = {path.name for path in installed.iterdir()}
   assert names == {"expocm_jax", f"expocm_jax-{expocm_jax.__version__}.dist-info", "bin"}
