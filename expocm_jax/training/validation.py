@@ -130,5 +130,5 @@ def panels(ldr: np.ndarray, masks: np.ndarray, output: np.ndarray, hdr: np.ndarr
 
 def mean_score(values: np.ndarray) -> float:
   """Mean over the records that have pixels of the region."""
-  there = values[~np.isnan(values)]
-  return float(np.mean(there)) if there.size else float("nan")
+  present = values[~np.isnan(values)]
+  return float(np.mean(present)) if present.size else float("nan")

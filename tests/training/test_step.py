@@ -14,7 +14,6 @@ import pytest
 
 from expocm_jax.errors import UserError
 from expocm_jax.method.expocm import Method
-from expocm_jax.training import optimizer
 from expocm_jax.training import step as train_step
 from expocm_jax.training.processes import global_batch, make_mesh
 from expocm_jax.training.state import create_state
@@ -154,20 +153,6 @@ def test_an_unknown_name_is_refused_before_anything_is_compiled():
   config = changed(**{"consistency.distance": "l3"})
   with pytest.raises(UserError, match="consistency.distance.*'l3'.*l2, charbonnier"):
     train_step.make_loss(config, Method.from_config(config), phase=1)
-
-
-def test_learning_rate_has_a_cosine_a_phase():
-  config = changed(**{
-    "train.phase1_steps": 100, "train.phase2_steps": 50, "optim.peak_lr": 1e-3,
-    "optim.final_lr": 1e-5, "optim.phase2_lr": 1e-4, "optim.warmup_steps": 10,
-  })  # fmt: skip
-  rate = optimizer.learning_rate(config)
-  cosine = lambda high, share: 1e-5 + (high - 1e-5) * (1 + np.cos(np.pi * share)) / 2
-  wanted = {
-    0: 0.0, 5: 5e-4, 10: 1e-3, 55: cosine(1e-3, 0.5), 99: cosine(1e-3, 89 / 90),
-    100: 1e-4, 125: cosine(1e-4, 0.5), 150: 1e-5,
-  }  # fmt: skip
-  np.testing.assert_allclose([rate(k) for k in wanted], list(wanted.values()), rtol=1e-3)
 
 
 def _distance(a, b):
