@@ -1,1 +1,1 @@
-"""From a photo to an HDR image, at any size."""
+"""From a photo to an HDR image, at any size; read `reconstructor` first."""

@@ -114,43 +114,35 @@ class Reconstructor:
     levels, context = photo_statistics.measure(ldr, self.method)
     keys = [jax.random.fold_in(jax.random.key(seed), sample) for sample in range(samples)]
     times = schedules.inference_times(steps)
-    corners = layout.corners
+
+    def tile(corner: tuple[int, int]) -> tuple[Array, Array]:
+      """(hdr, std) of one tile, still being computed when this returns."""
+      rows, columns = layout.window_indices(corner)
+      window = jax.device_put(photo_statistics.as_float(ldr[np.ix_(rows, columns)]))
+      seen = context._replace(rows=context.rows[rows], columns=context.columns[columns])
+      origin = np.array(corner, np.int32) - np.int32(layout.halo)
+      moments = _Moments(*[np.zeros((*layout.tile, 3), np.float32)] * 3)
+      for count, key in enumerate(keys, 1):
+        x = window  # without influence at t = 1
+        for step, t in enumerate(times):
+          noise_key = jax.random.fold_in(key, step)
+          time = np.full(1, t, np.float32)
+          x = self._step(self.params, x, time, window, levels, seen, noise_key, origin)
+        moments = self._add_sample(moments, np.float32(count), x, halo=layout.halo)
+      return self._finish(moments, np.float32(samples))
+
     hdr = np.empty(ldr.shape, np.float32)
     std = np.empty(ldr.shape, np.float32) if samples > 1 else None
-    tiles = ((c, self._tile(ldr, c, layout, levels, context, keys, times)) for c in corners)
-    for finished, ((row, column), tile) in enumerate(_ahead(tiles, IN_FLIGHT), 1):
-      for image, part in zip((hdr, std), tile, strict=True):
+    corners = layout.corners
+    tiles = _ahead(map(tile, corners), IN_FLIGHT)
+    for finished, ((row, column), parts) in enumerate(zip(corners, tiles, strict=True), 1):
+      for image, part in zip((hdr, std), parts, strict=True):
         if image is not None:
           target = image[row : row + layout.tile[0], column : column + layout.tile[1]]
           target[...] = np.asarray(part)[: target.shape[0], : target.shape[1]]
       if on_tile is not None:
         on_tile(finished, len(corners))
     return Reconstruction(hdr, std)
-
-  def _tile(
-    self,
-    ldr: np.ndarray,
-    corner: tuple[int, int],
-    layout: tiling.Layout,
-    levels: ExposureLevels,
-    context: PhotoContext,
-    keys: list[Array],
-    times: tuple[float, ...],
-  ) -> tuple[Array, Array]:
-    """(hdr, std) of one tile, still being computed when this returns."""
-    rows, columns = layout.window_indices(corner)
-    window = jax.device_put(photo_statistics.as_float(ldr[np.ix_(rows, columns)]))
-    context = context._replace(rows=context.rows[rows], columns=context.columns[columns])
-    origin = np.array(corner, np.int32) - np.int32(layout.halo)
-    moments = _Moments(*[np.zeros((*layout.tile, 3), np.float32)] * 3)
-    for count, key in enumerate(keys, 1):
-      x = window  # without influence at t = 1
-      for step, t in enumerate(times):
-        noise_key = jax.random.fold_in(key, step)
-        time = np.full(1, t, np.float32)
-        x = self._step(self.params, x, time, window, levels, context, noise_key, origin)
-      moments = self._add_sample(moments, np.float32(count), x, halo=layout.halo)
-    return self._finish(moments, np.float32(len(keys)))
 
 
 def _ahead(items: Iterable, count: int) -> Iterator:
