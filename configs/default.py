@@ -129,6 +129,8 @@ def get_config() -> ConfigDict:
   camera.clipped_share = (0.005, 0.2)  # of pixels above the sensor's clip
   camera.underexposed = 0.1       # share of the photos that are darker than that ...
   camera.underexposure = (0.0, 3.0)  # ... by so many stops
+  camera.response = "training"    # of the ranges below; "srgb", "filmic": held out, to evaluate [C]
+  camera.reading = "both"         # half "display" (the photo is sRGB), half "camera" (undone) [C]
   camera.response_gamma = (0.85, 1.18)  # exponent on the sRGB curve's output
   camera.response_s = (0.0, 0.25)  # weight of the S-curve after it
   camera.response_film = (0.0, 1.0)  # weight of the film curve beside these two

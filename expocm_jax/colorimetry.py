@@ -60,3 +60,9 @@ def convert(pixels: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
 def srgb_to_linear(x: np.ndarray) -> np.ndarray:
   """Display-referred sRGB [...] in [0, 1] to linear light in [0, 1]; IEC 61966-2-1."""
   return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(x: np.ndarray) -> np.ndarray:
+  """Linear light [...] in [0, 1] to display-referred sRGB in [0, 1]; IEC 61966-2-1."""
+  power = np.power(np.maximum(x, 0.0031308), np.float32(1 / 2.4))
+  return np.where(x <= 0.0031308, 12.92 * x, 1.0 - 1.055 * (1.0 - power))  # exactly 1 at 1

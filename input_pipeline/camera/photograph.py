@@ -14,7 +14,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from expocm_jax.colorimetry import LUMA
+from expocm_jax.colorimetry import LUMA, linear_to_srgb, srgb_to_linear
 from expocm_jax.errors import UserError
 from input_pipeline.camera import panorama, resample, response
 
@@ -22,8 +22,16 @@ DARKEST_VIEW = 4.0  # stops that a view's clip may lie below the scene's brighte
 Range = tuple[float, float]  # low and high, to draw from
 
 
+RESPONSES = ("training", "srgb", "filmic")  # of `response.draw`
+READINGS = ("both", "display", "camera")  # of `read`; both: half of the photos each
+
+
 def _within(least, most):
   return dataclasses.field(metadata={"limits": (least, most)})
+
+
+def _one_of(*names):
+  return dataclasses.field(metadata={"names": names})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Camera:
   clipped_share: Range = _within(0, 1)
   underexposed: float = _within(0, 1)
   underexposure: Range = _within(0, 20)
+  response: str = _one_of(*RESPONSES)
+  reading: str = _one_of(*READINGS)
   response_gamma: Range = _within(0.1, 10)
   response_s: Range = _within(0, 1)
   response_film: Range = _within(0, 1)
@@ -57,7 +67,14 @@ class Camera:
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
-      value, (least, most) = getattr(self, field.name), field.metadata["limits"]
+      value = getattr(self, field.name)
+      if names := field.metadata.get("names"):
+        if value not in names:
+          raise UserError(
+            f"config.camera.{field.name}={value}: unknown; use one of {', '.join(names)}"
+          )
+        continue
+      least, most = field.metadata["limits"]
       if field.type is float:
         wanted, good = "a number", least <= value <= most
       else:
@@ -225,8 +242,36 @@ def photograph(
   noisy = sensor_noise(
     exposed, rng, read=rng.uniform(*camera.read_noise), shot=rng.uniform(*camera.shot_noise)
   )
-  developed = response.develop(noisy, response.draw(rng, camera))
-  return {
-    "ldr": jpeg(developed, rng, camera),
-    "hdr": np.ascontiguousarray(np.minimum(exposed, np.float32(headroom))),
-  }
+  curve = response.draw(rng, camera)
+  ldr = jpeg(response.develop(noisy, curve), rng, camera)
+  ldr, hdr = read(ldr, exposed, curve, reading=draw_reading(rng, camera))
+  return {"ldr": ldr, "hdr": np.ascontiguousarray(np.minimum(hdr, np.float32(headroom)))}
+
+
+def draw_reading(rng: np.random.Generator, camera: Camera) -> str:
+  """How one photo is read: "display" or "camera"."""
+  if camera.reading != "both":
+    return camera.reading
+  return "display" if rng.random() < 0.5 else "camera"
+
+
+def read(
+  codes: np.ndarray, exposed: np.ndarray, curve, *, reading: str
+) -> tuple[np.ndarray, np.ndarray]:
+  """A photo and its ground truth under a reading: pixels that are reliable agree in either.
+
+  Args:
+    codes: [h, w, 3] float32 in [0, 1], as the file holds them.
+    exposed: [h, w, 3] linear radiance of the scene, 1.0 = where the sensor clips.
+    curve: the camera's response.
+    reading: "camera": the response is undone, the ground truth is the scene's radiance.
+      "display": the photo is sRGB as it says, and the ground truth is what sRGB means by it, up
+      to the clip; above it, where no code says anything, the scene's radiance.
+
+  Returns:
+    (ldr [h, w, 3] float32 in [0, 1], hdr [h, w, 3] float32), 1.0 = where the photo clips.
+  """
+  if reading == "camera":
+    return linear_to_srgb(response.linearise(codes, curve)).astype(np.float32), exposed
+  shown = srgb_to_linear(curve(exposed))
+  return codes, np.where(exposed <= 1, shown, exposed).astype(np.float32)

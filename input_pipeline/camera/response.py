@@ -1,14 +1,13 @@
-"""Camera response: from linear signal to the code values of an 8-bit photo.
+"""Camera response: from linear signal to the code values of an 8-bit photo, and back.
 
-Two families, mixed. An encoding: the sRGB curve with another gamma and some S-curve, which is what
-a camera's plain output comes near to. A film curve with toe and shoulder,
-(1 + sigma) x^n / (x^n + sigma): the fit of HDRCNN (Eilertsen et al. 2017) to the Database of
-Response Functions, around n = 0.9 and sigma = 0.6, which is what picture styles come near to.
+A response is a function of linear signal [...] or [..., 3] in [0, 1] (what lies outside is clipped)
+to display-referred [0, 1]; monotone, 0 -> 0, 1 -> 1. `Response` is what training draws, `Filmic` is
+held out for evaluation.
 
-The measured curves of that database (Grossberg and Nayar, What is the Space of Camera Response
-Functions?, CVPR 2003, Columbia University) are not ours to pass on; `read_dorf` reads the user's
-copy. Its `dorfCurves.txt` has six lines a curve: name, type, "I =", the irradiances, "B =", the
-brightnesses, both rising from 0 to 1.
+The measured curves of the Database of Response Functions (Grossberg and Nayar, What is the Space of
+Camera Response Functions?, CVPR 2003, Columbia University) are not ours to pass on; `read_dorf`
+reads the user's copy. Its `dorfCurves.txt` has six lines a curve: name, type, "I =", the
+irradiances, "B =", the brightnesses, both rising from 0 to 1.
 """
 
 import functools
@@ -17,14 +16,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from expocm_jax.colorimetry import linear_to_srgb
 from expocm_jax.errors import UserError
 
+FILMIC_GAIN = (0.5, 2.0)  # of `Filmic`: how far up the tone curve the clip lies
+TABLE_SIZE = 2048  # of a response, even in the square root of the signal
 _DORF_LINES = 6  # a curve
 _DORF_SLACK = 0.01  # how far measured curves may leave [0, 1] or fall
 
 
 class Response(NamedTuple):
-  """The response of one photo; a number, or one per channel."""
+  """Two families, mixed; each field is a number, or one per channel.
+
+  An encoding: the sRGB curve (which is `Response()`) with another gamma and some S-curve, which is
+  what a camera's plain output comes near to. A film curve with toe and shoulder,
+  (1 + sigma) x^n / (x^n + sigma): the fit of HDRCNN (Eilertsen et al. 2017) to the Database of
+  Response Functions, around n = 0.9 and sigma = 0.6, which is what picture styles come near to.
+  """
 
   gamma: np.ndarray | float = 1.0  # power of the sRGB curve's output
   s: float = 0.0  # weight of the S-curve 3 v^2 - 2 v^3 after it, in [0, 1]
@@ -32,9 +40,39 @@ class Response(NamedTuple):
   exponent: np.ndarray | float = 0.9  # n of the film curve
   sigma: float = 0.6  # of the film curve
 
+  def __call__(self, signal: np.ndarray) -> np.ndarray:
+    x = np.clip(signal, 0.0, 1.0)
+    gamma, s, film, exponent, sigma = (np.asarray(value, x.dtype) for value in self)
+    value = np.power(linear_to_srgb(x), gamma)
+    value = value + s * (value * value * (3 - 2 * value) - value)
+    power = np.power(x, exponent)
+    return value + film * ((1 + sigma) * power / (power + sigma) - value)
 
-def draw(rng: np.random.Generator, camera) -> Response:
-  """A random response of the ranges of `camera`, with the gamma of each channel a little off."""
+
+class Filmic(NamedTuple):
+  """A game engine's picture style: Narkowicz's fit of the ACES tone curve (2015), then sRGB."""
+
+  gain: float = 1.0  # on the signal before the curve, which is scaled to end at one
+
+  def __call__(self, signal: np.ndarray) -> np.ndarray:
+    x = np.clip(signal, 0.0, 1.0)
+    return linear_to_srgb(_aces(x * np.asarray(self.gain, x.dtype)) / _aces(self.gain))
+
+
+def _aces(x):
+  return x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
+
+
+def draw(rng: np.random.Generator, camera) -> Response | Filmic:
+  """The response of one photo, of the kind that `camera.response` names.
+
+  "training": of the ranges of `camera`, with the gamma of each channel a little off; "srgb":
+  exactly that; "filmic": `Filmic`, with a gain from FILMIC_GAIN.
+  """
+  if camera.response == "srgb":
+    return Response()
+  if camera.response == "filmic":
+    return Filmic(float(np.exp(rng.uniform(*np.log(FILMIC_GAIN)))))
   spread = np.exp(camera.response_channel * rng.standard_normal(3))
   return Response(
     gamma=rng.uniform(*camera.response_gamma) * spread,
@@ -45,36 +83,29 @@ def draw(rng: np.random.Generator, camera) -> Response:
   )
 
 
-def response_curve(signal: np.ndarray, response: Response) -> np.ndarray:
-  """From linear [0, 1] to display-referred [0, 1]; monotone, 0 -> 0, 1 -> 1.
+def develop(signal: np.ndarray, response) -> np.ndarray:
+  """The codes of linear [h, w, 3], rounded to 8 bits: uint8.
 
-  `signal` is [...], or [..., 3] for a response with values per channel. `Response()` is the sRGB
-  curve (IEC 61966-2-1).
+  By a table, which is within 0.1 of a code of the exact curve everywhere; a few powers per pixel
+  would cost as much as the rest of the camera.
   """
-  x = np.clip(signal, 0.0, 1.0)
-  gamma, s, film, exponent, sigma = (np.asarray(value, x.dtype) for value in response)
-  value = np.where(
-    x <= 0.0031308,
-    12.92 * x,
-    1.055 * np.power(np.maximum(x, 0.0031308), np.float32(1 / 2.4)) - 0.055,
-  )
-  value = np.power(value, gamma)
-  value = value + s * (value * value * (3 - 2 * value) - value)
-  power = np.power(x, exponent)
-  return value + film * ((1 + sigma) * power / (power + sigma) - value)
-
-
-def develop(signal: np.ndarray, response: Response) -> np.ndarray:
-  """Clips linear [h, w, 3] to [0, 1], applies `response_curve` and rounds to 8 bits: uint8.
-
-  By a table that is even in the square root of the signal, which is within 0.1 of a code of the
-  exact curve everywhere; a few powers per pixel would cost as much as the rest of the camera.
-  """
-  steps = np.linspace(0.0, 1.0, 2048, dtype=np.float32)[:, None] ** 2
-  table = np.rint(255 * response_curve(np.repeat(steps, 3, axis=1), response))
-  table = np.ascontiguousarray(table.T.astype(np.uint8))
-  index = (np.sqrt(np.clip(signal, 0.0, 1.0)) * 2047 + 0.5).astype(np.int16)
+  _, table = _tabulated(response)
+  table = np.ascontiguousarray(np.rint(255 * table).T.astype(np.uint8))
+  index = (np.sqrt(np.clip(signal, 0.0, 1.0)) * (TABLE_SIZE - 1) + 0.5).astype(np.int16)
   return np.stack([table[c].take(index[..., c]) for c in range(3)], axis=-1)
+
+
+def linearise(codes: np.ndarray, response) -> np.ndarray:
+  """The linear signal [h, w, 3] float32 in [0, 1] that `response` turns into `codes` in [0, 1]."""
+  signal, table = _tabulated(response)
+  planes = [np.interp(codes[..., c], table[:, c], signal) for c in range(3)]
+  return np.stack(planes, axis=-1).astype(np.float32)
+
+
+def _tabulated(response) -> tuple[np.ndarray, np.ndarray]:
+  """(signal [N], codes [N, 3]), float32, even in the square root of the signal."""
+  signal = np.linspace(0.0, 1.0, TABLE_SIZE, dtype=np.float32) ** 2
+  return signal, response(np.repeat(signal[:, None], 3, axis=1))
 
 
 @functools.lru_cache(maxsize=4)

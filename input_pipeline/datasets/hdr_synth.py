@@ -3,7 +3,7 @@
 A patch (or a whole image) is scaled to a mean of 0.5, exposed by 2^U[-3, 3], clipped at 1, sent
 through a camera response curve, rounded to 8 bits and compressed as JPEG. The exposures and the
 measured curves (DoRF) are the set's; the mean of 0.5 is what SingleHDR scales its patches to.
-Without DoRF's file the curves are those of `response.response_curve`.
+Without DoRF's file the curves are those of `response.draw`.
 """
 
 import numpy as np

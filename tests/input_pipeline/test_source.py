@@ -28,7 +28,7 @@ def write_sunny(root):
   hdr[10:14, 10:14] = 500.0
   for half in ("ldr", "hdr"):
     (root / half).mkdir()
-  encoded = response.response_curve(np.minimum(hdr, 1), response.Response())
+  encoded = response.Response()(np.minimum(hdr, 1))
   image_io.write_png(root / "ldr/a.png", encoded.astype(np.float32))
   image_io.write_hdr(root / "hdr/a.exr", hdr, exr_dtype="float")
 

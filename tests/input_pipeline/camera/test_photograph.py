@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from configs import default
+from expocm_jax.colorimetry import srgb_to_linear
 from expocm_jax.errors import UserError
 from input_pipeline.camera import photograph, resample
 
 NO, UNIT = (0, 0), (1, 1)
 CAMERA = photograph.Camera(**default.get_config().camera)
 NEUTRAL = dataclasses.replace(
-  CAMERA, underexposed=0.0, response_gamma=UNIT, response_s=NO, response_film=NO,
+  CAMERA, reading="camera", underexposed=0.0, response_gamma=UNIT, response_s=NO, response_film=NO,
   response_channel=0.0, white_balance=0.0, saturation=UNIT, vignetting=NO, blur=NO,
   read_noise=NO, shot_noise=NO, jpeg_quality=(100, 100),
 )  # fmt: skip
@@ -214,6 +215,44 @@ def test_the_share_of_clipped_pixels_is_within_the_range(textured):
   assert max(shares) / min(shares) > 0.7 * high / low
 
 
+@pytest.mark.parametrize("kind", ["training", "srgb", "filmic"])
+@pytest.mark.parametrize("reading", ["display", "camera"])
+def test_under_either_reading_photo_and_truth_agree_where_the_photo_is_reliable(
+  textured, reading, kind
+):
+  ranges = CAMERA if kind == "training" else dataclasses.replace(NEUTRAL, response=kind)
+  camera = dataclasses.replace(
+    ranges, reading=reading, read_noise=NO, shot_noise=NO, jpeg_quality=(100, 100)
+  )
+  for seed in range(4):
+    photo = take_photo(textured, rng(seed), size=48, camera=camera)
+    linear = srgb_to_linear(photo["ldr"])
+    good = (photo["ldr"] > 0.2) & (photo["ldr"] < 0.98)
+    # Half a code of 8 bits, wherever on the two curves it lies.
+    np.testing.assert_allclose(linear[good], photo["hdr"][good], rtol=0.06)
+    assert np.abs(np.log2(linear[good] / photo["hdr"][good])).mean() < 0.02
+    assert (photo["ldr"][photo["hdr"] > 1.001] == 1).all() and photo["hdr"].max() > 1.01
+
+
+def test_the_two_readings_are_of_one_photo_and_are_drawn_half_and_half(textured):
+  take = lambda seed, reading: take_photo(
+    textured, rng(seed), size=16, camera=dataclasses.replace(CAMERA, reading=reading)
+  )
+  display = 0
+  for seed in range(40):
+    photos = {reading: take(seed, reading) for reading in ("display", "camera", "both")}
+    same = [np.array_equal(photos["both"]["ldr"], photos[r]["ldr"]) for r in ("display", "camera")]
+    assert any(same)
+    display += same[0]
+    codes = 255 * photos["display"]["ldr"]
+    np.testing.assert_allclose(codes, np.rint(codes), atol=1e-4)  # as the file has them
+    clipped = photos["camera"]["hdr"] > 1
+    np.testing.assert_array_equal(
+      photos["camera"]["hdr"][clipped], photos["display"]["hdr"][clipped]
+    )
+  assert 10 < display < 30
+
+
 def test_underexposed_photos_are_darker_by_stops_of_the_range(textured):
   def take(seed, **options):
     camera = dataclasses.replace(NEUTRAL, **options)
@@ -287,6 +326,8 @@ def test_half_of_the_views_are_mirrored(photo):
     ({"film_sigma": (0, 1)}, "config.camera.film_sigma"),
     ({"underexposure": (3, 0)}, "config.camera.underexposure"),
     ({"underexposed": 1.5}, "config.camera.underexposed"),
+    ({"reading": "odd"}, "config.camera.reading=odd: unknown; use one of both, display, camera"),
+    ({"response": "odd"}, "config.camera.response=odd: unknown; use one of training, srgb, filmic"),
     ({"chroma_subsampling": 2.0}, "config.camera.chroma_subsampling"),
   ],
 )

@@ -43,7 +43,7 @@ def reference(signal, r):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_curve_is_as_printed_in_each_channel(name, dtype):
   x = np.stack([np.linspace(-0.1, 1.2, 1301), np.geomspace(1e-6, 1, 1301), np.linspace(1, 0, 1301)])
-  got = response.response_curve(x.T.astype(dtype), RESPONSES[name])
+  got = RESPONSES[name](x.T.astype(dtype))
   assert got.dtype == dtype
   np.testing.assert_allclose(got, reference(x.T.astype(dtype), RESPONSES[name]), atol=2e-6)
 
@@ -51,7 +51,7 @@ def test_the_curve_is_as_printed_in_each_channel(name, dtype):
 @pytest.mark.parametrize("name", RESPONSES)
 def test_the_curve_rises_from_zero_to_one(name):
   x = np.repeat(np.linspace(0, 1, 1001)[:, None], 3, axis=1)
-  value = response.response_curve(x, RESPONSES[name])
+  value = RESPONSES[name](x)
   assert (value[0] == 0).all()
   np.testing.assert_allclose(value[-1], 1.0, atol=1e-7)
   assert (np.diff(value, axis=0) > 0).all()
@@ -60,7 +60,7 @@ def test_the_curve_rises_from_zero_to_one(name):
 def test_the_default_is_srgb_for_any_shape():
   x = np.linspace(0, 1, 257)
   expected = colour.models.eotf_inverse_sRGB(x)
-  np.testing.assert_allclose(response.response_curve(x, Response()), expected, atol=1e-6)
+  np.testing.assert_allclose(Response()(x), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", RESPONSES)
@@ -73,6 +73,35 @@ def test_develop_rounds_the_response_of_each_channel(name):
   assert np.abs(codes - exact).max() < 0.5 + 0.15  # the table's share of it: about 0.1
   assert (codes != np.rint(exact)).mean() < 0.1
   assert (codes[signal >= 1] == 255).all() and (codes[signal <= 0] == 0).all()
+
+
+@pytest.mark.parametrize("gain", [0.5, 1.0, 2.0])
+def test_the_held_out_family_is_narkowicz_s_curve_then_srgb(gain):
+  x = np.linspace(0, 1, 1001)
+  tone = lambda v: (v * (2.51 * v + 0.03)) / (v * (2.43 * v + 0.59) + 0.14)
+  expected = colour.models.eotf_inverse_sRGB(tone(gain * x) / tone(gain))
+  got = response.Filmic(gain)(x.astype(np.float32))
+  assert got.dtype == np.float32
+  np.testing.assert_allclose(got, expected, atol=2e-6)
+  assert got[0] == 0 and got[-1] == pytest.approx(1) and (np.diff(got) > 0).all()
+
+
+@pytest.mark.parametrize("curve", [*RESPONSES.values(), response.Filmic(0.7)])
+def test_linearise_undoes_the_response(curve):
+  signal = np.random.default_rng(0).uniform(0.01, 1, (32, 32, 3)).astype(np.float32)
+  back = response.linearise(curve(signal), curve)
+  assert back.dtype == np.float32
+  np.testing.assert_allclose(back, signal, rtol=2e-3, atol=1e-4)
+
+
+def test_each_kind_of_response_is_drawn_by_its_name():
+  draw = lambda kind, seed: response.draw(
+    np.random.default_rng(seed), dataclasses.replace(CAMERA, response=kind)
+  )
+  assert draw("srgb", 0) == Response()
+  gains = [draw("filmic", seed).gain for seed in range(200)]
+  low, high = response.FILMIC_GAIN
+  assert low <= min(gains) < 1.05 * low and 0.95 * high < max(gains) <= high
 
 
 def test_draws_are_of_the_ranges_and_of_the_generator_alone():
