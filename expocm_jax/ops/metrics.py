@@ -7,22 +7,36 @@ Contract
   Results are [...], one per image; NaN where the weights of an image sum to zero: it has no such
   region, and the caller leaves it out of an average.
 Which scale the images are in is the business of `evaluation.protocols`, except for
-`psnr_mu_headroom`. Scores of different protocols are not comparable: print the protocol,
-normaliser and peak with them.
+`psnr_mu_headroom`, `light_bias`, `peak_bias`, `texture` and `fidelity`, which are of relative
+radiance. Scores of different protocols are not comparable: print the protocol, normaliser and peak
+with them.
 """
+
+from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from expocm_jax.ops import color, tone_curves
+from expocm_jax.ops import color, regions, tone_curves
+from expocm_jax.ops.order_statistics import kth_smallest
 
 # Code value of 100 cd/m^2: the gfxdisp/pu21 convention. Dividing by the code of 1000 cd/m^2
 # instead, as some do, reads 4.30 dB higher.
 PU21_PEAK = 256.0
 SSIM_WINDOW = 11  # pixels
 _SSIM_SIGMA, _SSIM_K1, _SSIM_K2 = 1.5, 0.01, 0.03
+_AXES = (-3, -2, -1)  # of one image
+_BLACK = 2.0**-20  # relative radiance that counts as none, where a logarithm is taken
+_FLAT = 0.01  # stops from pixel to pixel below which a reference has no texture
+
+
+class Fidelity(NamedTuple):
+  """Absolute difference to the photo, in codes of 8 bits, [...] each."""
+
+  mean: jax.Array
+  p99: jax.Array  # 99th percentile over pixels and channels
 
 
 def psnr(
@@ -120,6 +134,94 @@ def ssim(
   return _image_mean(values, weights)
 
 
+def light_bias(
+  pred_hdr: jax.Array, ref_hdr: jax.Array, *, weights: jax.Array | None = None
+) -> jax.Array:
+  """log2 of the mean luminance, prediction over reference, in stops: 0 is best, -1 half the light.
+
+  Images are linear BT.709 in one unit, relative radiance where there is hardly any light.
+  """
+  _check_images(pred_hdr, ref_hdr)
+  pred, ref = (_image_mean(color.luminance(x), weights) for x in (pred_hdr, ref_hdr))
+  return _log2(pred) - _log2(ref)
+
+
+def peak_bias(pred_hdr: jax.Array, ref_hdr: jax.Array) -> jax.Array:
+  """log2 of the 99.9th percentile of luminance (nearest rank), prediction over reference, in stops.
+
+  Images as of `light_bias`; over all pixels: 0 is best.
+  """
+  _check_images(pred_hdr, ref_hdr)
+  count = pred_hdr.shape[-3] * pred_hdr.shape[-2]
+  pred, ref = (
+    kth_smallest(color.luminance(x), count - count // 1000)[..., 0, 0, 0]
+    for x in (pred_hdr, ref_hdr)
+  )
+  return _log2(pred) - _log2(ref)
+
+
+def texture(
+  pred_hdr: jax.Array, ref_hdr: jax.Array, *, weights: jax.Array | None = None
+) -> jax.Array:
+  """Mean absolute difference of neighbours in log2 luminance, prediction over reference.
+
+  1 is best, below it a region is too smooth. Neighbours are side by side or one above the other,
+  both inside the region (the weight of a pair is the product of theirs). Images as of `light_bias`.
+
+  Returns:
+    [...]; NaN where there are no neighbours, or the reference differs by less than 0.01 stops.
+  """
+  _check_images(pred_hdr, ref_hdr)
+  if weights is None:
+    weights = jnp.ones_like(ref_hdr[..., :1])
+  pairs = [first * second for first, second in _neighbours(weights)]
+  total = sum(jnp.sum(weight, _AXES) for weight in pairs)
+
+  def mean_step(image):
+    stops = _log2(color.luminance(image))
+    steps = (jnp.abs(second - first) for first, second in _neighbours(stops))
+    weighted = (jnp.where(w > 0, w * step, 0.0) for w, step in zip(pairs, steps, strict=True))
+    return sum(jnp.sum(values, _AXES) for values in weighted) / total
+
+  pred, ref = mean_step(pred_hdr), mean_step(ref_hdr)
+  textured = ref >= _FLAT  # False with NaN
+  return jnp.where(textured, pred / jnp.where(textured, ref, 1.0), jnp.nan)
+
+
+def fidelity(pred_hdr: jax.Array, ldr: jax.Array) -> Fidelity:
+  """How far a result, shown as the photo was, is from it where the photo is well exposed.
+
+  Args:
+    pred_hdr: [..., H, W, 3] relative radiance, 1.0 = the photo's white; clipped to [0, 1] and
+      encoded as sRGB, not rounded.
+    ldr: [..., H, W, 3] in [0, 1], the photo after its reading; `regions.exposure_regions` tells
+      where it is well exposed.
+
+  Returns:
+    Mean and 99th percentile (nearest rank), [...] each; NaN where no pixel is well exposed.
+  """
+  _check_images(pred_hdr, ldr)
+  inside = regions.exposure_regions(ldr)["well_exposed"]
+  shown = color.linear_to_srgb(jnp.clip(pred_hdr, 0.0, 1.0))
+  codes = 255.0 * jnp.abs(shown - ldr)
+  mean = _image_mean(jnp.mean(codes, axis=-1, keepdims=True), inside)
+  count = 3 * jnp.sum(inside > 0, _AXES, keepdims=True, dtype=jnp.int32)
+  p99 = kth_smallest(jnp.where(inside > 0, codes, jnp.inf), count - count // 100)
+  return Fidelity(mean, jnp.where(count > 0, p99, jnp.nan)[..., 0, 0, 0])
+
+
+def _log2(light: jax.Array) -> jax.Array:
+  return jnp.log2(jnp.maximum(light, _BLACK))
+
+
+def _neighbours(image: jax.Array) -> list[tuple[jax.Array, jax.Array]]:
+  """Pixels and their neighbours, one below the other and side by side."""
+  return [
+    (image[..., :-1, :, :], image[..., 1:, :, :]),
+    (image[..., :, :-1, :], image[..., :, 1:, :]),
+  ]
+
+
 def _ssim_map(pred: jax.Array, ref: jax.Array, peak: float) -> jax.Array:
   """SSIM of the windows that lie inside the image, [..., H - 10, W - 10, C]."""
   steps = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
@@ -155,9 +257,8 @@ def _check_images(pred: jax.Array, ref: jax.Array) -> None:
 
 def _image_mean(values: jax.Array, weights: jax.Array | None) -> jax.Array:
   """Mean of [..., H, W, 1] over each image, weighted where weights are given: [...]."""
-  axes = (-3, -2, -1)
   if weights is None:
-    return jnp.mean(values, axis=axes)
+    return jnp.mean(values, axis=_AXES)
   chex.assert_equal_shape([values, weights])
   weighted = jnp.where(weights > 0, weights * values, 0.0)  # 0 * NaN is NaN
-  return jnp.sum(weighted, axis=axes) / jnp.sum(weights, axis=axes)
+  return jnp.sum(weighted, axis=_AXES) / jnp.sum(weights, axis=_AXES)

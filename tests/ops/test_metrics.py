@@ -21,6 +21,10 @@ pu21_psnr = jax.jit(metrics.pu21_psnr)
 pu21_ssim = jax.jit(metrics.pu21_ssim)
 psnr_mu_headroom = jax.jit(metrics.psnr_mu_headroom, static_argnames=("headroom", "mu"))
 delta_e = jax.jit(metrics.delta_e_2000_mean)
+light_bias = jax.jit(metrics.light_bias)
+peak_bias = jax.jit(metrics.peak_bias)
+texture = jax.jit(metrics.texture)
+fidelity = jax.jit(metrics.fidelity)
 # name -> (metric, its best)
 METRICS = {
   "psnr_mu_headroom": (functools.partial(psnr_mu_headroom, headroom=16.0, mu=5000.0), np.inf),
@@ -28,6 +32,7 @@ METRICS = {
   "delta_e_2000": (delta_e, 0.0),
   "ssim": (functools.partial(ssim, peak=1.0), 1.0),
   "pu21_ssim": (pu21_ssim, 1.0),
+  "light_bias": (light_bias, 0.0),
 }
 every_metric = pytest.mark.parametrize("name", METRICS)
 
@@ -154,6 +159,91 @@ def test_delta_e_2000_mean_matches_colour(weights):
   np.testing.assert_allclose(delta_e(pred, ref, weights=weights), expected, rtol=1e-4)
 
 
+def luminance64(image):
+  return np.float64(image) @ [0.2126, 0.7152, 0.0722]
+
+
+@both
+def test_light_bias_is_of_the_mean_luminance_in_stops(weights):
+  pred, ref = pair()
+  light = [mean64(luminance64(x)[..., None], weights) for x in (pred, ref)]
+  np.testing.assert_allclose(
+    light_bias(pred, ref, weights=weights), np.log2(light[0] / light[1]), atol=1e-5
+  )
+  np.testing.assert_allclose(light_bias(ref / 4, ref, weights=weights), -2, atol=1e-5)
+
+
+def test_peak_bias_is_of_the_999th_of_1000_pixels():
+  pred, ref = pair(shape=(2, 50, 60, 3))
+  peaks = [np.sort(luminance64(x).reshape(2, -1))[:, 2997 - 1] for x in (pred, ref)]
+  np.testing.assert_allclose(peak_bias(pred, ref), np.log2(peaks[0] / peaks[1]), atol=1e-5)
+  np.testing.assert_allclose(peak_bias(2 * ref, ref), 1, atol=1e-5)
+  small = pair()  # of 208 pixels the brightest
+  brightest = np.log2(luminance64(small[0]).max((1, 2)) / luminance64(small[1]).max((1, 2)))
+  np.testing.assert_allclose(peak_bias(*small), brightest, atol=1e-5)
+
+
+def test_texture_is_of_neighbours_that_are_both_inside():
+  rng = np.random.default_rng(2)
+  pred, ref = (rng.uniform(0.5, 8.0, SHAPE).astype(np.float32) for _ in range(2))
+  inside = np.ones((*SHAPE[:3], 1), np.float32)
+  inside[0, :, 5:7] = inside[1, 3:9] = 0
+
+  def mean_step(image, inside):
+    stops = np.log2(luminance64(image))
+    steps = []
+    for (y, x), here in np.ndenumerate(inside[..., 0]):
+      for neighbour in ((y + 1, x), (y, x + 1)):
+        if here and neighbour[0] < SHAPE[1] and neighbour[1] < SHAPE[2] and inside[neighbour]:
+          steps.append(abs(stops[neighbour] - stops[y, x]))
+    return np.mean(steps)
+
+  for weights in (inside, np.ones_like(inside)):
+    wanted = [mean_step(pred[i], weights[i]) / mean_step(ref[i], weights[i]) for i in range(2)]
+    np.testing.assert_allclose(texture(pred, ref, weights=weights), wanted, rtol=1e-5)
+  np.testing.assert_allclose(texture(pred, ref), wanted, rtol=1e-5)
+  np.testing.assert_allclose(texture(ref**2, ref**2 * 3, weights=inside), 1, rtol=1e-5)
+  np.testing.assert_array_equal(texture(np.ones_like(ref), ref), 0)
+  junk = np.where(inside > 0, pred, np.nan)
+  np.testing.assert_array_equal(
+    texture(junk, ref, weights=inside), texture(pred, ref, weights=inside)
+  )
+
+
+def test_texture_needs_neighbours_and_a_reference_that_is_not_flat():
+  pred, ref = pair()
+  ref[0] = 5.0
+  alone = np.zeros((*SHAPE[:3], 1), np.float32)
+  alone[:, 4, 4] = 1
+  np.testing.assert_array_equal(np.isnan(texture(pred, ref)), [True, False])
+  assert np.isnan(texture(pred, ref, weights=alone)).all()
+
+
+def test_fidelity_is_in_codes_of_the_photo_where_it_is_well_exposed():
+  rng = np.random.default_rng(4)
+  ldr = rng.uniform(0, 1, SHAPE).astype(np.float32)
+  ldr[1, :7], ldr[1, 7:9] = 1.0, 0.05
+  pred, ref = colour.models.eotf_sRGB(np.float64(ldr)), ldr.astype(np.float64)
+  pred *= rng.uniform(0.9, 1.3, SHAPE)
+  shown = colour.models.eotf_inverse_sRGB(np.clip(pred, 0, 1))
+  peak = ref.max(-1)
+  wanted = []
+  for i in range(2):
+    inside = (peak[i] < 253.5 / 255) & (peak[i] > 25.5 / 255)
+    codes = 255 * np.abs(shown[i] - ref[i])[inside]
+    rank = -(-99 * codes.size // 100)
+    wanted.append((codes.mean(), np.sort(codes.ravel())[rank - 1]))
+  pred = pred.astype(np.float32)
+  got = fidelity(pred, ldr)
+  np.testing.assert_allclose(np.stack(got, -1), wanted, rtol=1e-4)
+  alone = metrics.fidelity(pred[1], ldr[1])
+  np.testing.assert_allclose(alone, wanted[1], rtol=1e-4)
+  kept = fidelity(colour.models.eotf_sRGB(np.float64(ldr)).astype(np.float32), ldr)
+  np.testing.assert_allclose(kept, 0, atol=1e-3)
+  nothing = fidelity(pred, np.ones_like(ldr))
+  assert np.isnan(nothing).all()
+
+
 def test_known_psnr():
   ref = np.zeros((4, 4, 3), np.float32)
   np.testing.assert_allclose(metrics.psnr(ref + 0.1, ref, peak=1.0), 20.0, atol=1e-4)
@@ -188,7 +278,7 @@ def test_an_image_alone_equals_one_of_a_batch(name):
   np.testing.assert_allclose(single, many[1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["psnr_mu_headroom", "pu21_psnr", "delta_e_2000"])
+@pytest.mark.parametrize("name", ["psnr_mu_headroom", "pu21_psnr", "delta_e_2000", "light_bias"])
 @pytest.mark.parametrize("junk", [9.0, np.nan])
 def test_pixels_of_weight_zero_may_hold_anything(name, junk):
   def pad(x, value):
