@@ -41,6 +41,7 @@ def get_config() -> ConfigDict:
   # Consistency function and time pairs.
   config.consistency = consistency = ConfigDict()
   consistency.delta = 0.05        # c_skip falls from 1 to 1/2 at t = delta [C]
+  consistency.residual = True     # f starts from the LDR [C]; False: from nothing, as CM [P]
   consistency.curriculum = "fixed"  # "fixed", "original", "improved", "continuous" [C]
   consistency.n_start = 4         # time steps, t = 0 included; "improved" has one more [C]
   consistency.n_end = 4           # of "original" and "improved" [C]

@@ -4,7 +4,8 @@
 
 with c_skip = delta^2 / (t^2 + delta^2) and c_out = t / sqrt(t^2 + delta^2), after Karras et al.
 f(x, 0, y) = x exactly. With F = 0, f at t = 1 is almost exactly the LDR: training starts there.
-c_skip must fall quickly, or the noise of x_t leaks through the skip into the output.
+c_skip must fall quickly, or the noise of x_t leaks through the skip into the output. Without the
+residual, f = c_skip x + c_out F, the form of consistency models (Song et al. 2023).
 """
 
 import chex
@@ -23,7 +24,13 @@ def c_out(t: jax.Array, *, delta: float) -> jax.Array:
 
 
 def consistency_function(
-  network_output: jax.Array, x_t: jax.Array, t: jax.Array, y: jax.Array, *, delta: float
+  network_output: jax.Array,
+  x_t: jax.Array,
+  t: jax.Array,
+  y: jax.Array,
+  *,
+  delta: float,
+  residual: bool,
 ) -> jax.Array:
   """The estimate of x0 from the network's raw output F(x_t, y, t).
 
@@ -33,8 +40,10 @@ def consistency_function(
     t: [...] in [0, 1], one value an image.
     y: [..., H, W, 3] in [0, 1], the LDR in the domain of x0.
     delta: time at which the skip has fallen to one half.
+    residual: whether y is the start that the network corrects.
   """
   chex.assert_equal_shape([network_output, x_t, y])
   t = t[..., None, None, None]
   skip = c_skip(t, delta=delta)
-  return skip * x_t + (1.0 - skip) * y + c_out(t, delta=delta) * network_output
+  start = skip * x_t + (1.0 - skip) * y if residual else skip * x_t
+  return start + c_out(t, delta=delta) * network_output

@@ -72,6 +72,7 @@ class Method:
   variant: str
   state: Callable[..., jax.Array]
   delta: float
+  residual: bool
 
   @classmethod
   def from_config(cls, config: ConfigDict) -> "Method":
@@ -101,6 +102,7 @@ class Method:
         blur_sigma=trajectory.blur_sigma,
       ),
       delta=config.consistency.delta,
+      residual=config.consistency.residual,
     )
 
   @property
@@ -153,7 +155,9 @@ class Method:
   def denoise(self, params: dict, x_t: jax.Array, t: jax.Array, condition: Condition) -> jax.Array:
     """f(x_t, t, y), y being the condition's: the estimate of x0, [B, H, W, 3]; t is [B]."""
     output = self.network.apply({"params": params}, x_t, t, *condition)
-    return consistency.consistency_function(output, x_t, t, condition.y, delta=self.delta)
+    return consistency.consistency_function(
+      output, x_t, t, condition.y, delta=self.delta, residual=self.residual
+    )
 
   def one_step(
     self, params: dict, condition: Condition, noise: jax.Array, exposure: ExposureMasks
