@@ -1,4 +1,4 @@
-"""The paper's setting (arXiv 2605.02464), literal wherever it speaks: 500k steps of 256-pixel crops.
+"""The paper (arXiv 2605.02464), literal wherever it speaks: 500k steps of 256-pixel crops.
 
     python main.py --mode=train --config=configs/paper.py --workdir=runs/paper \
         --config.data.source=pairs --config.data.root=PATH_TO_PAIRS
