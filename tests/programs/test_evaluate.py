@@ -16,6 +16,7 @@ from tests.support import small_run
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 SMALL = dict(protocols=["headroom"], metrics=["psnr_mu"], size=16)
+ONE = SMALL | dict(cameras=["training"])  # camera, of the three that take photos by default
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def scores(folder, region="all"):
 
 def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_scenes, tmp_path):
   record = evaluate.main(
-    small_run.config(), weights=[Source(untrained, name="net")], output=tmp_path, views=2, **SMALL
+    small_run.config(), weights=[Source(untrained, name="net")], output=tmp_path, views=2, **ONE
   )
   assert len(record["images"]) == 6 and record["main"] == "net"
   assert record["methods"]["net"]["sha256"] and "psnr" not in record["command"]
@@ -58,7 +59,7 @@ def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_sc
 
 def test_the_validation_split_is_another(three_scenes, tmp_path, monkeypatch):
   monkeypatch.setitem(source.PROCEDURAL_SCENES, "validation", 2)
-  arguments = dict(weights=[], methods=["linear"], **SMALL)
+  arguments = dict(weights=[], methods=["linear"], **ONE)
   test = evaluate.main(small_run.config(), output=tmp_path / "test", **arguments)
   held = evaluate.main(
     small_run.config(), output=tmp_path / "held", split="validation", **arguments
@@ -71,7 +72,7 @@ def test_the_validation_split_is_another(three_scenes, tmp_path, monkeypatch):
 
 
 def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch, capsys):
-  arguments = dict(weights=[], output=tmp_path, methods=["linear"], **SMALL)
+  arguments = dict(weights=[], output=tmp_path, methods=["linear"], **ONE)
   score, calls = scoring.Comparison.__call__, []
 
   def interrupted(self, *images, seed):
@@ -94,9 +95,46 @@ def test_a_stopped_evaluation_goes_on(three_scenes, tmp_path, monkeypatch, capsy
     evaluate.main(small_run.config(), **arguments | {"seed": 1})
 
 
+def test_every_camera_photographs_every_view_under_one_reading(three_scenes, tmp_path):
+  config, arguments = small_run.config(), dict(weights=[], methods=["linear"])
+  metrics = ["psnr_mu", "light", "fidelity"]
+  record = evaluate.main(
+    config, output=tmp_path / "all", **arguments | SMALL | {"metrics": metrics}
+  )
+  assert list(record["cameras"]) == ["training", "srgb", "filmic"]
+  taken = [(image["name"], image["camera"]) for image in record["images"]]
+  assert len(set(taken)) == 9 and [camera for _, camera in taken] == [*record["cameras"]] * 3
+  summary = json.loads((tmp_path / "all" / "scores.json").read_text())["summary"]
+  assert (summary["images"], summary["scenes"]) == (9, 3)
+  of = {
+    camera: {key: entry["mean"] for key, entry in s["scores"]["headroom"]["linear"].items()}
+    for camera, s in summary["cameras"].items()
+  }
+  for values in of.values():
+    assert values["fidelity/well_exposed"] < 1e-3 and values["light/clipped"] < 0
+  lines = (tmp_path / "all" / "scores.md").read_text().splitlines()
+  assert any(line.startswith("| filmic ") for line in lines)
+  assert f"- camera `srgb`: {evaluate.CAMERAS['srgb']}" in lines
+
+  # One alone: the same photos.
+  for name in ("display", "camera"):
+    some = SMALL | dict(cameras=["filmic"], reading=name, metrics=metrics)
+    alone = evaluate.main(config, output=tmp_path / name, **arguments | some)
+    assert len(alone["images"]) == 3 and list(alone["cameras"]) == ["filmic"]
+    files = [alone["images"][0]["files"], record["images"][2]["files"]]
+    folders = (tmp_path / name, tmp_path / "all")
+    same = [
+      np.array_equal(*(read(folder / f[kind]) for folder, f in zip(folders, files, strict=True)))
+      for kind, read in (("ldr", image_io.read_ldr), ("reference", image_io.read_hdr))
+    ]
+    assert same == [name == "display"] * 2
+    assert ("camera reading" in alone["dataset"]) == (name == "camera")
+    assert "| camera" not in (tmp_path / name / "scores.md").read_text()
+
+
 @pytest.mark.parametrize("change", [{"crop": 24}, {"projection": "photo"}])
 def test_scores_of_other_views_are_not_kept(change, three_scenes, tmp_path):
-  arguments = dict(weights=[], output=tmp_path, methods=["linear"], **SMALL | {"size": None})
+  arguments = dict(weights=[], output=tmp_path, methods=["linear"], **ONE | {"size": None})
   config = small_run.config()
   evaluate.main(config, **arguments)
   config.data.update(change)
@@ -119,7 +157,7 @@ def test_metrics_of_other_programs_see_absolute_light(three_scenes, tmp_path, mo
 
   monkeypatch.setattr(scoring, "HdrVdp3", Largest)
   record = evaluate.main(small_run.config(), weights=[], methods=[], output=tmp_path,
-                         hdrvdp="vdp", **SMALL | {"protocols": ["mu-refmax"]})  # fmt: skip
+                         hdrvdp="vdp", **ONE | {"protocols": ["mu-refmax"]})  # fmt: skip
   assert record["versions"]["hdrvdp3"] == "largest, 1.0"
   for image in record["images"]:
     assert image["scores"]["linear"]["mu-refmax"]["hdrvdp3/all"] == pytest.approx(1000)
@@ -131,7 +169,7 @@ def test_a_result_with_nan_is_not_a_missing_region(three_scenes, tmp_path, monke
   )
   monkeypatch.setattr(evaluate, "compared_methods", lambda *a, **k: {"broken": broken})
   with pytest.raises(UserError, match="broken: .* are not finite"):
-    evaluate.main(small_run.config(), weights=[], output=tmp_path, **SMALL)
+    evaluate.main(small_run.config(), weights=[], output=tmp_path, **ONE)
 
 
 def write_pair(root, name, seed, *, sun=2.0, size=16):
@@ -214,7 +252,18 @@ def test_data_that_is_not_there(tmp_path):
   assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("flag", [{"cameras": ["srgb"]}, {"reading": "camera"}])
+def test_photos_on_disk_have_no_cameras(flag, tmp_path):
+  write_pair(tmp_path / "pairs", "a", 0)
+  arguments = SMALL | {"size": None} | flag
+  with pytest.raises(UserError, match=f"--{next(iter(flag))}: data.source=pairs has photos"):
+    evaluate.main(
+      pairs_config(tmp_path / "pairs"), weights=[], output=tmp_path / "out", **arguments
+    )
+
+
 MISTAKES = {
+  "camera": (dict(cameras=["srgb", "phone"]), "unknown camera 'phone'; choose from training, srgb"),
   "method": (dict(methods=["magic"]), "'magic'"),
   "protocol": (dict(protocols=["loud"]), "'loud'"),
   "metric": (dict(metrics=["beauty"]), "'beauty'"),
@@ -229,7 +278,7 @@ MISTAKES = {
 @pytest.mark.parametrize("case", MISTAKES)
 def test_mistakes_are_told_before_anything_is_written(case, tmp_path):
   changes, words = MISTAKES[case]
-  arguments = dict(weights=[], output=tmp_path / "out", **SMALL) | changes
+  arguments = dict(weights=[], output=tmp_path / "out", **ONE) | changes
   with pytest.raises(UserError, match=words):
     evaluate.main(small_run.config(), **arguments)
   assert not (tmp_path / "out").exists()

@@ -16,7 +16,9 @@ from tests.support import small_run
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 NAMES = ["regression", "diffusion"]
-ARGUMENTS = dict(variants=NAMES, protocols=["headroom"], metrics=["psnr_mu"], size=16)
+ARGUMENTS = dict(
+  variants=NAMES, protocols=["headroom"], metrics=["psnr_mu"], size=16, cameras=["srgb"]
+)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_a_study_goes_on_where_it_was_stopped(trained, tmp_path, monkeypatch):
   assert trained == NAMES  # each once
   record = json.loads((tmp_path / "evaluation" / "scores.json").read_text())
   methods = ["linear", "bt2446c", "akyuz", "regression", "diffusion:ddim-2", "diffusion:ddpm-3"]
-  assert list(record["methods"]) == methods
+  assert list(record["methods"]) == methods and list(record["cameras"]) == ["srgb"]
   labels = [method["label"] for method in record["methods"].values()]
   assert labels[-3:-1] == ["regression, same network", "conditional DDPM, same network, DDIM-2"]
 
@@ -69,6 +71,7 @@ MISTAKES = {
   "protocols": (["loud"], "'loud': unknown"),
   "metrics": (["beauty"], "'beauty': unknown"),
   "size": (4, "at least 11 pixels"),
+  "cameras": (["phone"], "unknown camera 'phone'"),
 }
 
 

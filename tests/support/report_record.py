@@ -11,14 +11,20 @@ REGIONS = ("all", "clipped", "dark", "well_exposed")
 REGION_METRICS = ("psnr_mu", "ssim_mu", "delta_e_2000", "pu21_psnr", "pu21_ssim")
 ALL_KEYS = [f"{metric}/{region}" for region in REGIONS for metric in REGION_METRICS]
 ALL_KEYS += ["lpips_vgg/all", "lpips_alex/all", "hdrvdp3/all", "cvvdp/all"]
+ALL_KEYS += ["light/clipped", "peak/all", "texture/clipped"]
+ALL_KEYS += ["fidelity/well_exposed", "fidelity_p99/well_exposed"]
 
 
-def make(scores, *, scenes=None, protocols=PROTOCOLS, published_set=None, seed=3):
-  """A record of `scores`: one dict {method: {key: value}} an image, the same in all protocols."""
+def make(scores, *, scenes=None, cameras=(), protocols=PROTOCOLS, published_set=None, seed=3):
+  """A record of `scores`: one dict {method: {key: value}} an image, the same in all protocols.
+
+  `cameras` has each image's.
+  """
   methods = list(scores[0])
   images = [
     {
       "name": f"image_{i}",
+      "camera": cameras[i] if cameras else "own",
       "scene": scenes[i] if scenes else f"scene {i}",
       "pixels": {
         "all": 100,
@@ -55,6 +61,7 @@ def make(scores, *, scenes=None, protocols=PROTOCOLS, published_set=None, seed=3
       for name in methods
     },
     "main": methods[-1],
+    "cameras": {name: f"what {name} is" for name in dict.fromkeys(cameras or ["own"])},
     "images": images,
   }
 
@@ -96,14 +103,17 @@ def add_files(record, folder, *, shape=(12, 16), exact=0):
 
 
 def write(folder):
-  """(folder, record, summary) of five images; the output of the first is its reference.
+  """(folder, record, summary) of six images, the last of another camera than the others.
 
-  The second has a name that HTML must not take literally.
+  The output of the first is its reference, the second has a name that HTML must not take literally.
   """
-  scores = random_scores(5, keys=KEYS, methods=("linear", "akyuz", "tiny"))
+  scores = random_scores(6, keys=KEYS, methods=("linear", "akyuz", "tiny"))
   scores[0]["tiny"]["psnr_mu/all"] = float("inf")
   scores[3]["tiny"]["psnr_mu/clipped"] = None
-  record = add_files(make(scores, published_set="HDR-EYE"), folder)
+  for image, light in zip(scores, (-1.0, -0.4, 0.3, 0.1, -0.2, 2.0), strict=True):
+    image["linear"]["light/clipped"], image["tiny"]["light/clipped"] = -0.5, light
+  cameras = ["srgb"] * 5 + ["filmic"]
+  record = add_files(make(scores, cameras=cameras, published_set="HDR-EYE"), folder)
   record["images"][1]["name"] = "</script><b>&\u2028"
   return folder, record, report.write(folder, record)
 

@@ -30,8 +30,9 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
       protocols: {name: description, with normaliser and peak};
       methods: {name: dict(label, trained, sha256, parameters)};
       main: the method that the page shows;
+      cameras: {name: description} of the cameras of the images, "own" of photos from disk;
       left_out: one line, with the reason, for each image that could not be scored; may be absent;
-      images: [dict(name, scene: its group of scenes, whose images are drawn together,
+      images: [dict(name, camera, scene: its group of scenes, whose images are drawn together,
       pixels {region: count}, files {ldr, masks, output, reference: path in the folder},
       scores {method: {protocol: {"metric/region": float or None}}})].
 
@@ -64,7 +65,7 @@ def console(record: dict, summary: dict, *, width: int) -> str:
   The paired differences under every protocol, and the tables by region under a second protocol,
   are left to the files.
   """
-  shown = ("all", "published", "regions", "paired_regions")
+  shown = ("all", "published", "regions", "light", "paired_regions", "paired_light")
   built = [table for table in tables.build(record, summary) if table.name in shown]
   texts = [render.console(table, width=max(width, 100)) for table in built]
   return "\n\n".join(texts + [note for note in summary["notes"] if note == statistics.AKYUZ_NOTE])
@@ -95,6 +96,7 @@ def _markdown(record: dict, summary: dict, built: list[tables.Table]) -> str:
   lines += [render.markdown(table) + "\n" for table in built]
   lines += ["## How to read it", ""]
   lines += [f"- `{name}`: {text}" for name, text in record["protocols"].items()]
+  lines += [f"- camera `{name}`: {text}" for name, text in record["cameras"].items()]
   lines += [f"- {note}" for note in summary["notes"]]
   lines += [f"- {line}" for line in tables.method_lines(record, mark="`")]
   versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())

@@ -95,7 +95,7 @@ function orderCards(order) {
     card.line.replaceChildren(...shownMetrics().map((metric) => {
       const paired = difference(index, state.method, metric);
       const extra = state.method === "linear" || paired === null ? null
-        : make("span", {class: tone(paired, metric)}, ` ${text(paired, metric, {signed: true})}`);
+        : make("span", {class: tone(index, state.method, metric)}, ` ${text(paired, metric, {signed: true})}`);
       return make("span", {}, `${metric.name} `, make("b", {}, text(score(index, state.method, metric), metric)), extra);
     }));
   }
@@ -111,6 +111,7 @@ function exposureText(ev) {
 function start() {
   prepareCodes(data.codes);
   const selects = {
+    camera: data.cameras.map((name) => [name, name]),
     protocol: data.protocols.map((name) => [name, name]),
     region: data.regions, method: data.methods.map((name) => [name, name]),
   };
@@ -121,6 +122,7 @@ function start() {
       refresh();
     });
   }
+  byId("camera").parentElement.style.display = data.cameras.length > 1 ? "" : "none";
   byId("sort").addEventListener("change", (event) => {
     const [metric, paired] = event.target.value.split("-");
     state.sort = {metric: undefined, difference: false};

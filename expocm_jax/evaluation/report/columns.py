@@ -1,10 +1,12 @@
-"""The metrics of a report: their names, direction, digits, and the order of the columns.
+"""The metrics of a report: their names, best values, digits, and the order of the columns.
 
 First the paper's order (PSNR-mu, SSIM-mu, HDR-VDP-2, HDR-VDP-3, LPIPS, Delta E 2000), then what is
 ours beyond. HDR-VDP-2, which we cannot measure, is among them for published numbers alone.
 """
 
 from typing import NamedTuple
+
+import numpy as np
 
 from expocm_jax.ops.regions import REGIONS
 
@@ -17,16 +19,28 @@ class Metric(NamedTuple):
   key: str  # in the record: "psnr_mu" of "psnr_mu/all"
   name: str  # short, for Markdown and the page
   latex: str
-  higher: bool  # True: higher is better
+  best: str | float  # "higher" or "lower", or a target: the value that it should have
   digits: int  # decimals of a mean; its interval has one less, unless it is of a difference
+  only: str = ""  # the one region that it is defined for; "": any
 
   @property
   def heading(self) -> str:
-    return f"{self.name} {'↑' if self.higher else '↓'}"
+    return f"{self.name} {f'→ {self.best:g}' if self.has_target else _ARROWS[self.best][0]}"
 
   @property
   def latex_heading(self) -> str:
-    return rf"{self.latex} $\{'uparrow' if self.higher else 'downarrow'}$"
+    arrow = rf"\to {self.best:g}" if self.has_target else _ARROWS[self.best][1]
+    return f"{self.latex} ${arrow}$"
+
+  @property
+  def has_target(self) -> bool:
+    return not isinstance(self.best, str)
+
+  def shortfall(self, value: float | np.ndarray) -> float | np.ndarray:
+    """What ranks values: the less, the better; of a metric with a target its distance from that."""
+    if self.has_target:
+      return abs(value - self.best)
+    return -value if self.best == "higher" else value
 
   @property
   def decibels(self) -> bool:
@@ -44,17 +58,23 @@ class Metric(NamedTuple):
     return (MINUS if value < 0 else "+" if signed else "") + text
 
 
+_ARROWS = {"higher": ("↑", r"\uparrow"), "lower": ("↓", r"\downarrow")}
 METRICS = (
-  Metric("psnr_mu", "PSNR-µ", r"PSNR-$\mu$", True, 2),
-  Metric("ssim_mu", "SSIM-µ", r"SSIM-$\mu$", True, 4),
-  Metric("hdrvdp2", "VDP-2", "VDP-2", True, 2),
-  Metric("hdrvdp3", "VDP-3", "VDP-3", True, 2),
-  Metric("lpips_alex", "LPIPS", "LPIPS", False, 4),
-  Metric("delta_e_2000", "ΔE2000", r"$\Delta E_{2000}$", False, 2),
-  Metric("pu21_psnr", "PU-PSNR", "PU21-PSNR", True, 2),
-  Metric("pu21_ssim", "PU-SSIM", "PU21-SSIM", True, 4),
-  Metric("lpips_vgg", "LPIPS-V", "LPIPS-VGG", False, 4),
-  Metric("cvvdp", "CVVDP", "CVVDP", True, 2),
+  Metric("psnr_mu", "PSNR-µ", r"PSNR-$\mu$", "higher", 2),
+  Metric("ssim_mu", "SSIM-µ", r"SSIM-$\mu$", "higher", 4),
+  Metric("hdrvdp2", "VDP-2", "VDP-2", "higher", 2),
+  Metric("hdrvdp3", "VDP-3", "VDP-3", "higher", 2),
+  Metric("lpips_alex", "LPIPS", "LPIPS", "lower", 4),
+  Metric("delta_e_2000", "ΔE2000", r"$\Delta E_{2000}$", "lower", 2),
+  Metric("pu21_psnr", "PU-PSNR", "PU21-PSNR", "higher", 2),
+  Metric("pu21_ssim", "PU-SSIM", "PU21-SSIM", "higher", 4),
+  Metric("lpips_vgg", "LPIPS-V", "LPIPS-VGG", "lower", 4),
+  Metric("cvvdp", "CVVDP", "CVVDP", "higher", 2),
+  Metric("light", "light", "light", 0.0, 2, "clipped"),
+  Metric("peak", "peak", "peak", 0.0, 2, "all"),
+  Metric("texture", "texture", "texture", 1.0, 2, "clipped"),
+  Metric("fidelity", "fidelity", "fidelity", "lower", 2, "well_exposed"),
+  Metric("fidelity_p99", "fidelity 99%", r"fidelity 99\,\%", "lower", 2, "well_exposed"),
 )
 BY_KEY = {metric.key: metric for metric in METRICS}
 PUBLISHED_ONLY = ("hdrvdp2",)
@@ -66,7 +86,12 @@ def score_keys(present: set[str]) -> list[str]:
   Raises:
     ValueError: a key whose metric or region is not known here.
   """
-  known = [f"{metric.key}/{region}" for region in REGIONS for metric in METRICS]
+  known = [
+    f"{metric.key}/{region}"
+    for region in REGIONS
+    for metric in METRICS
+    if metric.only in ("", region)
+  ]
   if unknown := sorted(present - set(known)):
     raise ValueError(f"scores that a report does not know: {', '.join(unknown)}")
   return [key for key in known if key in present]

@@ -38,12 +38,13 @@ def write(folder: pathlib.Path, record: dict) -> None:
 
   Raises UserError when a file cannot be read or written.
   """
-  rows = []
+  rows, several = [], len(record["cameras"]) > 1
   for image, gain in choose(record):
+    name = image["name"] + (f", {image['camera']}" if several else "")
     files = {name: folder / path for name, path in image["files"].items()}
     ldr = image_io.read_ldr(files["ldr"])
     output, truth = (image_io.read_hdr(files[name]) for name in ("output", "reference"))
-    rows.append(preview_sheet(ldr, output, truth, photo=f"{gain:+.1f} dB  {image['name']}"))
+    rows.append(preview_sheet(ldr, output, truth, photo=f"{gain:+.1f} dB  {name}"))
   if not rows:
     return
   width = max(row.shape[1] for row in rows)

@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("report").textContent);
 const byId = (id) => document.getElementById(id);
 const state = {
   protocol: data.protocols.includes("headroom") ? "headroom" : data.protocols[0],
-  region: "all", method: data.main, ev: 0,
+  camera: data.cameras[0], region: "all", method: data.main, ev: 0,
   sort: {metric: null, difference: false}, descending: false,
 };
 const DASH = "–";
@@ -33,6 +33,12 @@ function difference(image, method, metric) {
   return ours === null || linear === null ? null : ours - linear;
 }
 
+// What ranks values: the less, the better; of a metric with a target its distance from that.
+function shortfall(value, metric) {
+  if (typeof metric.best === "number") return Math.abs(value - metric.best);
+  return metric.best === "higher" ? -value : value;
+}
+
 function text(value, metric, {signed = false, coarse = 0} = {}) {
   if (value === null || value === undefined) return DASH;
   const digits = metric.digits - coarse;
@@ -43,48 +49,52 @@ function text(value, metric, {signed = false, coarse = 0} = {}) {
   return (value < 0 ? "−" : signed ? "+" : "") + out;
 }
 
-function tone(value, metric) {
-  if (!value) return null;
-  return value > 0 === metric.higher ? "better" : "worse";
+function tone(image, method, metric) {
+  if (!difference(image, method, metric)) return null;
+  const [ours, linear] = [method, "linear"].map((m) => shortfall(score(image, m, metric), metric));
+  return ours < linear ? "better" : ours > linear ? "worse" : null;
 }
 
 function entryOf(table, method, metric) {
-  return table[state.protocol]?.[method]?.[`${metric.key}/${state.region}`] ?? null;
+  return table[state.camera][state.protocol]?.[method]?.[`${metric.key}/${state.region}`] ?? null;
 }
 
 const shownMetrics = (also = []) => data.metrics.filter(
   (m) => data.keys.includes(`${m.key}/${state.region}`) || also.includes(m.key));
-const heading = (metric) => `${metric.name} ${metric.higher ? "↑" : "↓"}`;
 
 // ---- summary tables
 
 function summaryCell(entry, metric, signed, best) {
   if (!entry || entry.mean === null) return make("td", {}, DASH);
   const cell = make("td", {class: best ? "best" : null}, text(entry.mean, metric, {signed}));
-  const ends = entry.low === null || entry.high === null ? [] : [entry.low, entry.high];
-  let extra = ends.map((end) => text(end, metric, {signed, coarse: signed ? 0 : 1})).join(signed ? ", " : "–");
-  if (signed && extra) extra = `[${extra}]`;
-  if (signed) extra += entry.better === null ? ` ${DASH}` : ` ${Math.round(100 * entry.better)} %`;
-  if (extra) cell.append(make("small", {}, extra));
+  const brackets = signed || typeof metric.best === "number";  // of what may be negative
+  const extra = [];
+  if (entry.low !== null && entry.high !== null) {
+    const [low, high] = [entry.low, entry.high].map((end) => text(end, metric, {signed, coarse: brackets ? 0 : 1}));
+    extra.push(brackets ? `[${low}, ${high}]` : `${low}–${high}`);
+  }
+  if (signed) extra.push(entry.better === null ? DASH : `${Math.round(100 * entry.better)} %`);
+  if (entry.distance) extra.push(`off by ${text(entry.distance.mean, metric)}`);
+  if (extra.length) cell.append(make("small", {}, extra.join(" ")));
   return cell;
 }
 
 function fillSummary(id, table, signed) {
   const published = signed || state.region !== "all" ? [] : Object.keys(data.published);
   const metrics = shownMetrics(published.length ? data.publishedOnly : []);
-  const methods = Object.keys(table[state.protocol] ?? {});
+  const methods = Object.keys(table[state.camera][state.protocol] ?? {});
   const head = make("tr", {}, make("th", {scope: "col"}, "method"),
-    ...metrics.map((m) => make("th", {scope: "col"}, heading(m))));
+    ...metrics.map((m) => make("th", {scope: "col"}, m.heading)));
   const rows = methods.map((method) => make("tr", {"data-method": method},
     make("th", {scope: "row"}, method,
       data.labels[method] === method ? null : make("small", {}, data.labels[method])),
     ...metrics.map((metric) => {
       const printed = methods.map((name) => entryOf(table, name, metric)?.mean ?? null)
-        .filter((mean) => mean !== null).map((mean) => Number(mean.toFixed(metric.digits)));
-      const top = metric.higher ? Math.max(...printed) : Math.min(...printed);
+        .map((mean) => mean === null ? null : shortfall(Number(mean.toFixed(metric.digits)), metric));
+      const given = printed.filter((value) => value !== null);
       const entry = entryOf(table, method, metric);
-      const best = !signed && new Set(printed).size > 1
-        && entry?.mean != null && Number(entry.mean.toFixed(metric.digits)) === top;
+      const best = !signed && new Set(given).size > 1
+        && printed[methods.indexOf(method)] === Math.min(...given);
       return summaryCell(entry, metric, signed, best);
     })));
   if (published.length) rows.push(...publishedRows(published, metrics));
@@ -102,11 +112,11 @@ function publishedRows(names, metrics) {
 // ---- scores per image, in the chosen order
 
 function sortedImages() {
-  const order = data.images.map((_, index) => index);
+  const order = data.images.map((_, i) => i).filter((i) => data.images[i].camera === state.camera);
   const {metric, difference: paired} = state.sort;
   if (metric === null) return state.descending ? order.reverse() : order;
   const definition = data.metrics.find((m) => m.key === metric);
-  const value = order.map((i) => (paired ? difference : score)(i, state.method, definition));
+  const value = data.images.map((_, i) => (paired ? difference : score)(i, state.method, definition));
   const sign = state.descending ? -1 : 1;
   return order.sort((a, b) => {
     if (value[a] === null || value[b] === null) return (value[a] === null) - (value[b] === null);
@@ -116,8 +126,8 @@ function sortedImages() {
 
 function sortBy(metric, paired) {
   const same = state.sort.metric === metric && state.sort.difference === paired;
-  const higher = data.metrics.find((m) => m.key === metric)?.higher ?? false;
-  state.descending = same ? !state.descending : higher;
+  const best = data.metrics.find((m) => m.key === metric)?.best;
+  state.descending = same ? !state.descending : best === "higher";
   state.sort = {metric, difference: paired};
   refresh();
 }
@@ -140,7 +150,7 @@ function fillScores(order) {
   const first = sortHeading("image", null, false, "the order of the evaluation");
   first.setAttribute("rowspan", 2);
   const groups = make("tr", {}, first,
-    ...metrics.map((m) => make("th", {scope: "colgroup", colspan: 2}, heading(m))));
+    ...metrics.map((m) => make("th", {scope: "colgroup", colspan: 2}, m.heading)));
   const sorts = make("tr", {}, ...metrics.flatMap((m) => [
     sortHeading(state.method, m.key, false, `${m.name} of ${state.method}`),
     sortHeading("vs linear", m.key, true, `the difference in ${m.name} against linear`),
@@ -150,7 +160,7 @@ function fillScores(order) {
     ...metrics.flatMap((m) => {
       const paired = difference(i, state.method, m);
       return [make("td", {}, text(score(i, state.method, m), m)),
-        make("td", {class: tone(paired, m)}, text(paired, m, {signed: true}))];
+        make("td", {class: tone(i, state.method, m)}, text(paired, m, {signed: true}))];
     })));
   byId("scores").replaceChildren(make("thead", {}, groups, sorts), make("tbody", {}, ...rows));
 }

@@ -93,12 +93,14 @@ def _data(record: dict, summary: dict, pictures: int) -> dict:
   """What the scripts read; the PSNRs are capped as in the summary, so differences agree."""
   table = statistics.score_table(record)
   metrics = tables.metrics_in(summary, also=PUBLISHED_ONLY)
-  names = ("key", "name", "higher", "digits", "decibels")
+  names = ("key", "name", "heading", "best", "digits", "decibels")
+  cameras = summary["cameras"]
   return {
     "dataset": record["dataset"],
     "protocols": table.protocols,
     "descriptions": record["protocols"],
     "methods": table.methods,
+    "cameras": list(cameras),
     "labels": {name: method["label"] for name, method in record["methods"].items()},
     "main": record["main"],
     "headroom": record["headroom"],
@@ -108,10 +110,10 @@ def _data(record: dict, summary: dict, pictures: int) -> dict:
     "regions": [[region, tables.REGION_NAMES[region]] for region in REGIONS],
     "keys": table.keys,
     "metrics": [{name: getattr(metric, name) for name in names} for metric in metrics],
-    "images": [{"name": image["name"]} for image in record["images"]],
+    "images": [{name: image[name] for name in ("name", "camera")} for image in record["images"]],
     "values": _short(statistics.capped(table).tolist()),
-    "scores": summary["scores"],
-    "paired": summary["paired"],
+    "scores": {name: of["scores"] for name, of in cameras.items()},
+    "paired": {name: of["paired"] for name, of in cameras.items()},
     "published": published.rows(record.get("published_set")),
     "publishedOnly": PUBLISHED_ONLY,
     "publishedCaption": tables.published_caption(record),
@@ -143,6 +145,7 @@ def _about(record: dict) -> list[tuple[str, list[str]]]:
     ("Versions", [", ".join(f"{name} {v}" for name, v in record["versions"].items())]),
     ("Peak", [f"{record['peak_nits']:g} cd/m² for PU21 and other absolute metrics"]),
     ("Protocols", [f"{name}: {text}" for name, text in record["protocols"].items()]),
+    ("Cameras", [f"{name}: {text}" for name, text in record["cameras"].items()]),
     ("Methods", tables.method_lines(record)),
   ]
 

@@ -9,7 +9,8 @@ _LATEX = {
   "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
   "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
   "µ": r"$\mu$", "Δ": r"$\Delta$", "×": r"$\times$", "–": "--", MINUS: "$-$",
-  "↑": r"$\uparrow$", "↓": r"$\downarrow$", "<": r"$<$", ">": r"$>$", "|": r"$|$", "[": "{[}",
+  "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$",
+  "<": r"$<$", ">": r"$>$", "|": r"$|$", "[": "{[}",
 }  # fmt: skip
 
 
@@ -63,9 +64,9 @@ def _latex_table(table: Table) -> str:
   header = [*map(escape, table.label_headings), *(column.latex for column in table.columns)]
   lines, group = [], None
   for row, shown in zip(table.rows, _without_repeats(table.rows), strict=True):
-    if len(row.labels) > 1 and group not in (None, row.labels[0]):
+    if group not in (None, row.labels[:-1]):
       lines.append(r"\addlinespace")
-    group = row.labels[0]
+    group = row.labels[:-1]
     cells = [_latex_cell(cell) for cell in row.cells]
     lines.append(" & ".join([*map(escape, shown.labels), *cells]) + r" \\")
   return "\n".join([
@@ -95,12 +96,14 @@ def _latex_cell(cell: Cell | None) -> str:
 
 
 def _without_repeats(rows: tuple[Row, ...]) -> list[Row]:
-  """The first label stands only where it changes."""
-  out, last = [], None
+  """All labels but the last stand only where they, or one before them, change."""
+  out, last = [], ()
   for row in rows:
-    first, *rest = row.labels
-    out.append(row._replace(labels=("", *rest)) if rest and first == last else row)
-    last = first
+    same = 0
+    while same < len(row.labels) - 1 and row.labels[: same + 1] == last[: same + 1]:
+      same += 1
+    out.append(row._replace(labels=("",) * same + row.labels[same:]))
+    last = row.labels
   return out
 
 

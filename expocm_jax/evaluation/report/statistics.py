@@ -1,5 +1,7 @@
 """Means over images, their bootstrap intervals, and paired differences against `linear`.
 
+Images of one camera make one summary: photos of several cameras are never averaged.
+
 Contract
   A score that is None or NaN (an image without pixels of the region) is left out; `images` says
   how many were given.
@@ -49,22 +51,34 @@ def summarize(record: dict) -> dict:
   """The summary of an evaluation record.
 
   Returns:
-    dict(images, scenes: groups of scenes, bootstrap, notes, regions, scores, paired):
+    dict(images, scenes: groups of scenes, bootstrap, notes, cameras):
+    `cameras[camera]` = dict(regions, scores, paired) of the camera's images:
     `regions[region]` = dict(share: of all pixels; images: that have such pixels);
     `scores[protocol][method][key]` = dict(mean, low, high, images), for PSNRs also `capped` and
-    `pooled` = dict(mean, low, high); `paired` alike, without `linear`, of the differences
+    `pooled` = dict(mean, low, high), for metrics with a target also `distance`, the same of the
+    absolute distance from it; `paired` alike, without `linear`, of the differences
     method - linear: dict(mean, low, high, images, better), `better` the share of images on
     which the method beats `linear`, None where all are ties. None stands for a number that does
     not exist.
   """
-  table, seed = score_table(record), record["seed"]
-  groups = [image["scene"] for image in record["images"]]
-  draws = bootstrap.draw_groups(groups, seed=seed, draws=DRAWS)
+  images = record["images"]
   return {
-    "images": len(record["images"]),
-    "scenes": len(draws.membership),
-    "bootstrap": {"draws": DRAWS, "seed": seed, "confidence": CONFIDENCE},
+    "images": len(images),
+    "scenes": len({image["scene"] for image in images}),
+    "bootstrap": {"draws": DRAWS, "seed": record["seed"], "confidence": CONFIDENCE},
     "notes": _notes(record),
+    "cameras": {
+      camera: _summary(record | {"images": [i for i in images if i["camera"] == camera]})
+      for camera in record["cameras"]
+    },
+  }
+
+
+def _summary(record: dict) -> dict:
+  """Of a record of one camera: dict(regions, scores, paired), see `summarize`."""
+  table, groups = score_table(record), [image["scene"] for image in record["images"]]
+  draws = bootstrap.draw_groups(groups, seed=record["seed"], draws=DRAWS)
+  return {
     "regions": _regions(record),
     "scores": _scores(table, record, draws),
     "paired": _paired(table, draws) if BASELINE in table.methods else {},
@@ -131,11 +145,18 @@ def _scores(table: ScoreTable, record: dict, draws: Draws) -> dict:
     for k, key in enumerate(table.keys)
     if metric_of(key).decibels
   }
+  distance = {
+    k: bootstrap.mean(metric_of(key).shortfall(values[..., k]), draws)
+    for k, key in enumerate(table.keys)
+    if metric_of(key).has_target
+  }
 
   def entry(p: int, m: int, k: int) -> dict:
     result = _entry(stats[:, p, m, k]) | {"images": int(count[p, m, k])}
     if k in pooled:
       result |= {"capped": int(over[p, m, k]), "pooled": _entry(pooled[k][:, p, m])}
+    if k in distance:
+      result["distance"] = _entry(distance[k][:, p, m])
     return result
 
   return _nested(table, entry)
@@ -154,17 +175,26 @@ def _pooled(values: np.ndarray, region: str, record: dict, draws: Draws) -> np.n
 
 def _paired(table: ScoreTable, draws: Draws) -> dict:
   others = [m for m, method in enumerate(table.methods) if method != BASELINE]
-  values = capped(table)
-  differences = values[:, :, others] - values[:, :, [table.methods.index(BASELINE)]]
+  values, linear = capped(table), table.methods.index(BASELINE)
+  differences = values[:, :, others] - values[:, :, [linear]]
   stats, count = bootstrap.mean(differences, draws), (~np.isnan(differences)).sum(axis=0)
-  sign = np.array([1 if metric_of(key).higher else -1 for key in table.keys])
-  better, worse = ((s * sign * differences > 0).sum(axis=0) for s in (1, -1))
+  shortfalls = _shortfalls(table, values)
+  gains = shortfalls[:, :, [linear]] - shortfalls[:, :, others]
+  better, worse = ((sign * gains > 0).sum(axis=0) for sign in (1, -1))
 
   def entry(*at: int) -> dict:
     share = float(better[at] / count[at]) if better[at] or worse[at] else None
     return _entry(stats[(..., *at)]) | {"images": int(count[at]), "better": share}
 
   return _nested(table._replace(methods=[table.methods[m] for m in others]), entry)
+
+
+def _shortfalls(table: ScoreTable, values: np.ndarray) -> np.ndarray:
+  """`Metric.shortfall` of values [..., keys]."""
+  out = np.empty_like(values)
+  for k, key in enumerate(table.keys):
+    out[..., k] = metric_of(key).shortfall(values[..., k])
+  return out
 
 
 def _entry(stats: np.ndarray) -> dict:

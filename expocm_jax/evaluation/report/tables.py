@@ -1,5 +1,6 @@
 """The tables of an evaluation as data: what stands in which row and column, and the captions."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -8,22 +9,34 @@ from expocm_jax.evaluation.report.columns import METRICS, MINUS, PUBLISHED_ONLY,
 
 REGION_NAMES = {region: region.replace("_", " ") for region in REGIONS}
 MEANS = f"mean, {bootstrap.CONFIDENCE:.0%} bootstrap interval"
+BETTER = f"{MEANS}, share of images that are better (ties are not)"
 BOLD_NOTE = "bold: the best mean of a protocol (or region), whatever the intervals"
 
 
 class Column(NamedTuple):
-  """A column of scores: of a metric, or of its pooled decibels."""
+  """A column of scores: of a metric, or of the entry's figure that `of` names.
+
+  That is "pooled", decibels of the error over all pixels, or "distance" from the metric's target.
+  """
 
   metric: Metric
-  pooled: bool = False
+  of: str = ""
 
   @property
   def heading(self) -> str:
-    return "pooled ↑" if self.pooled else self.metric.heading
+    return {"": self.metric.heading, "pooled": "pooled ↑", "distance": "off by ↓"}[self.of]
 
   @property
   def latex(self) -> str:
-    return r"pooled $\uparrow$" if self.pooled else self.metric.latex_heading
+    return {
+      "": self.metric.latex_heading,
+      "pooled": r"pooled $\uparrow$",
+      "distance": r"off by $\downarrow$",
+    }[self.of]
+
+  def shortfall(self, value: float) -> float:
+    """What ranks values: the less, the better."""
+    return value if self.of == "distance" else self.metric.shortfall(value)
 
 
 class Cell(NamedTuple):
@@ -42,7 +55,7 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-  """Rows with one first label belong together."""
+  """Rows whose labels differ in the last alone, the method, belong together."""
 
   name: str  # for LaTeX's \\label and \\ref
   caption: str
@@ -52,14 +65,16 @@ class Table(NamedTuple):
 
 
 def build(record: dict, summary: dict) -> list[Table]:
-  """All tables: everything over all pixels, published numbers, regions, paired differences."""
+  """All tables: all pixels, published numbers, regions, light and fidelity, paired differences."""
   by_region = _region_protocols(record).items()
   built = [
     _main(record, summary),
     _published(record, summary),
     *(_regions(record, summary, *protocol) for protocol in by_region),
+    _light(record, summary),
     _paired(record, summary),
     *(_paired_regions(record, summary, *protocol) for protocol in by_region),
+    _paired_light(record, summary),
   ]
   return [table for table in built if table.rows and table.columns]
 
@@ -68,7 +83,8 @@ def metrics_in(summary: dict, *, also: tuple[str, ...] = ()) -> list[Metric]:
   """The metrics that have a score, and those of the keys `also`, in the order of the columns."""
   keys = {
     key.split("/")[0]
-    for methods in summary["scores"].values()
+    for of_camera in summary["cameras"].values()
+    for methods in of_camera["scores"].values()
     for entries in methods.values()
     for key, entry in entries.items()
     if entry["images"]
@@ -86,10 +102,11 @@ def count_of_images(record: dict) -> str:
 
 def extent(record: dict, summary: dict) -> str:
   """How many images of what set stand behind the means."""
-  size, scenes = record["size"], summary["scenes"]
+  size, scenes, cameras = record["size"], summary["scenes"], len(record["cameras"])
   of = f" of {size[0]} × {size[1]} pixels" if size else ""
   groups = f" from {scenes} group{'s' if scenes != 1 else ''} of scenes"
   what = count_of_images(record) + of + (groups if scenes < summary["images"] else "")
+  what += f" by {cameras} cameras" if cameras > 1 else ""
   return f"{record['dataset']}: {what} ({MEANS})"
 
 
@@ -127,52 +144,105 @@ def _region_protocols(record: dict) -> dict[str, str]:
   return dict(zip(chosen, ("", "_gain"), strict=False))
 
 
+def _labelled(summary: dict, *headings: str) -> tuple[str, ...]:
+  """The headings of labels; that of the cameras first, where there are several."""
+  return (*(("camera",) if len(summary["cameras"]) > 1 else ()), *headings)
+
+
+def _cameras(summary: dict) -> list[tuple[tuple[str, ...], dict]]:
+  """(labels, summary) of each camera; without a label where it is the only one."""
+  several = len(summary["cameras"]) > 1
+  return [((name,) if several else (), of) for name, of in summary["cameras"].items()]
+
+
 def _main(record: dict, summary: dict) -> Table:
-  columns = tuple(map(Column, metrics_in(summary)))
-  rows = _rows(((name, "all", s) for name, s in summary["scores"].items()), columns, _cell)
+  columns = tuple(map(Column, _metrics(summary)))
+  groups = (
+    ((*camera, protocol), "all", scores)
+    for camera, of_camera in _cameras(summary)
+    for protocol, scores in of_camera["scores"].items()
+  )
   caption = f"All methods under all protocols, all pixels, {extent(record, summary)}"
-  return Table("all", caption, ("protocol", "method"), columns, _ranked(rows, columns))
+  labels = _labelled(summary, "protocol", "method")
+  return Table("all", caption, labels, columns, _ranked(_rows(groups, columns, _cell), columns))
 
 
 def _regions(record: dict, summary: dict, protocol: str, suffix: str) -> Table:
   columns = tuple(
-    Column(metric, pooled)
-    for metric in _metrics_by_region(summary)
-    for pooled in ((False, True) if metric.decibels else (False,))
+    Column(metric, of)
+    for metric in _metrics(summary, regional=True)
+    for of in (("", "pooled") if metric.decibels else ("",))
   )
-  labels = {
-    region: f"{REGION_NAMES[region]} ({share['share']:.0%}, {share['images']} images)"
-    for region, share in summary["regions"].items()
-  }
-  groups = ((label, region, summary["scores"][protocol]) for region, label in labels.items())
+  groups = (
+    (
+      (*camera, f"{REGION_NAMES[region]} ({share['share']:.0%}, {share['images']} images)"),
+      region,
+      of_camera["scores"][protocol],
+    )
+    for camera, of_camera in _cameras(summary)
+    for region, share in of_camera["regions"].items()
+  )
   caption = (
     f"By region of the input (share of all pixels, images that have such pixels), protocol "
     f"{protocol} ({MEANS}; pooled: over all pixels of a region){_left_out(record)}"
   )
   rows = _ranked(_rows(groups, columns, _cell), columns)
-  return Table(f"regions{suffix}", caption, ("region", "method"), columns, rows)
+  return Table(f"regions{suffix}", caption, _labelled(summary, "region", "method"), columns, rows)
+
+
+def _light(record: dict, summary: dict) -> Table:
+  protocol = next(iter(_region_protocols(record)))
+  columns = tuple(
+    Column(metric, of)
+    for metric in _metrics_of_one_region(summary)
+    for of in (("", "distance") if metric.has_target else ("",))
+  )
+  groups = ((camera, "", of_camera["scores"][protocol]) for camera, of_camera in _cameras(summary))
+  caption = (
+    f"Light over clipped pixels and of the 99.9th percentile (stops), texture of clipped pixels, "
+    f"fidelity to well-exposed ones (codes of 8 bits); radiance up to {record['headroom']:g}, "
+    f"protocol {protocol} ({MEANS}; off by: absolute distance from the target){_left_out(record)}"
+  )
+  rows = _ranked(_rows(groups, columns, _cell), columns)
+  return Table("light", caption, _labelled(summary, "method"), columns, rows)
 
 
 def _paired(record: dict, summary: dict) -> Table:
-  columns = tuple(map(Column, metrics_in(summary)))
-  rows = _rows(((name, "all", s) for name, s in summary["paired"].items()), columns, _difference)
-  caption = (
-    f"Paired differences against linear (the linearised input), all pixels: {MEANS}, "
-    f"share of images that are better (ties are not){_left_out(record)}"
+  columns = tuple(map(Column, _metrics(summary)))
+  groups = (
+    ((*camera, protocol), "all", scores)
+    for camera, of_camera in _cameras(summary)
+    for protocol, scores in of_camera["paired"].items()
   )
-  return Table("paired", caption, ("protocol", "method"), columns, rows)
+  caption = f"Paired differences against linear (the linearised input), all pixels: {BETTER}"
+  labels, rows = _labelled(summary, "protocol", "method"), _rows(groups, columns, _difference)
+  return Table("paired", caption + _left_out(record), labels, columns, rows)
 
 
 def _paired_regions(record: dict, summary: dict, protocol: str, suffix: str) -> Table:
-  columns = tuple(map(Column, _metrics_by_region(summary)))
-  scores = summary["paired"].get(protocol, {})
-  groups = ((REGION_NAMES[region], region, scores) for region in REGIONS)
-  caption = (
-    f"Paired differences against linear by region, protocol {protocol}: {MEANS}, "
-    f"share of images that are better (ties are not){_left_out(record)}"
+  columns = tuple(map(Column, _metrics(summary, regional=True)))
+  groups = (
+    ((*camera, REGION_NAMES[region]), region, of_camera["paired"].get(protocol, {}))
+    for camera, of_camera in _cameras(summary)
+    for region in REGIONS
   )
-  rows = _rows(groups, columns, _difference)
-  return Table(f"paired_regions{suffix}", caption, ("region", "method"), columns, rows)
+  caption = f"Paired differences against linear by region, protocol {protocol}: {BETTER}"
+  labels, rows = _labelled(summary, "region", "method"), _rows(groups, columns, _difference)
+  return Table(f"paired_regions{suffix}", caption + _left_out(record), labels, columns, rows)
+
+
+def _paired_light(record: dict, summary: dict) -> Table:
+  protocol = next(iter(_region_protocols(record)))
+  columns = tuple(map(Column, _metrics_of_one_region(summary)))
+  groups = (
+    (camera, "", of_camera["paired"].get(protocol, {})) for camera, of_camera in _cameras(summary)
+  )
+  caption = (
+    f"Paired differences against linear of light, peak, texture and fidelity, protocol {protocol}: "
+    f"{BETTER}; better: nearer to the target"
+  )
+  labels, rows = _labelled(summary, "method"), _rows(groups, columns, _difference)
+  return Table("paired_light", caption + _left_out(record), labels, columns, rows)
 
 
 def _published(record: dict, summary: dict) -> Table:
@@ -186,53 +256,77 @@ def _published(record: dict, summary: dict) -> Table:
 
 
 def _rows(
-  groups: Iterable[tuple[str, str, dict]],
+  groups: Iterable[tuple[tuple[str, ...], str, dict]],
   columns: Sequence[Column],
   to_cell: Callable[[dict, Metric], Cell],
 ) -> tuple[Row, ...]:
-  """The rows of groups (first label, region, {method: {"metric/region": entry}})."""
+  """The rows of groups (labels, region, {method: {"metric/region": entry}}).
 
-  def cell(entry: dict | None, column: Column) -> Cell | None:
-    entry = entry["pooled"] if entry and column.pooled else entry
+  A metric that is of one region takes that.
+  """
+
+  def cell(entries: dict, column: Column, region: str) -> Cell | None:
+    entry = entries.get(f"{column.metric.key}/{column.metric.only or region}")
+    entry = entry[column.of] if entry and column.of else entry
     return to_cell(entry, column.metric) if entry and entry["mean"] is not None else None
 
   return tuple(
-    Row((label, method), tuple(cell(e.get(f"{c.metric.key}/{region}"), c) for c in columns))
-    for label, region, methods in groups
-    for method, e in methods.items()
+    Row((*labels, method), tuple(cell(entries, column, region) for column in columns))
+    for labels, region, methods in groups
+    for method, entries in methods.items()
   )
 
 
 def _cell(entry: dict, metric: Metric) -> Cell:
+  if metric.has_target:  # may be negative
+    return Cell(metric.text(entry["mean"]), _brackets(entry, metric))
   ends = [metric.text(entry[e], coarse=True) for e in ("low", "high") if entry[e] is not None]
   return Cell(metric.text(entry["mean"]), "–".join(ends) if len(ends) == 2 else "")
 
 
 def _difference(entry: dict, metric: Metric) -> Cell:
-  parts = []
-  if entry["low"] is not None:
-    ends = [metric.text(entry[e], signed=True) for e in ("low", "high")]
-    parts.append(f"[{', '.join(ends)}]")
-  parts.append("–" if entry["better"] is None else f"{entry['better']:.0%}")
-  return Cell(metric.text(entry["mean"], signed=True), " ".join(parts))
+  better = "–" if entry["better"] is None else f"{entry['better']:.0%}"
+  interval = _brackets(entry, metric, signed=True)
+  return Cell(metric.text(entry["mean"], signed=True), f"{interval} {better}".lstrip())
 
 
-def _metrics_by_region(summary: dict) -> list[Metric]:
-  keys = {key for methods in summary["scores"].values() for e in methods.values() for key in e}
-  regional = {metric for metric, _, region in (k.partition("/") for k in keys) if region != "all"}
-  return [metric for metric in metrics_in(summary) if metric.key in regional]
+def _brackets(entry: dict, metric: Metric, *, signed: bool = False) -> str:
+  if entry["low"] is None:
+    return ""
+  return f"[{', '.join(metric.text(entry[end], signed=signed) for end in ('low', 'high'))}]"
+
+
+def _metrics(summary: dict, *, regional: bool = False) -> list[Metric]:
+  """Those with a score of any region, or `regional` of other regions than all pixels."""
+  keys = {
+    key
+    for of_camera in summary["cameras"].values()
+    for methods in of_camera["scores"].values()
+    for entries in methods.values()
+    for key in entries
+  }
+  over_regions = {key.partition("/")[0] for key in keys if not key.endswith("/all")}
+  return [
+    metric
+    for metric in metrics_in(summary)
+    if not metric.only and (metric.key in over_regions or not regional)
+  ]
+
+
+def _metrics_of_one_region(summary: dict) -> list[Metric]:
+  return [metric for metric in metrics_in(summary) if metric.only]
 
 
 def _ranked(rows: tuple[Row, ...], columns: Sequence[Column]) -> tuple[Row, ...]:
   """Marks the best printed mean of every column within each group; none where all are equal."""
   ranked = []
   for row in rows:
-    group = [other for other in rows if other.labels[0] == row.labels[0]]
+    group = [other for other in rows if other.labels[:-1] == row.labels[:-1]]
     cells = []
     for index, (cell, column) in enumerate(zip(row.cells, columns, strict=True)):
-      means = {_value(other.cells[index]) for other in group if other.cells[index]}
-      best = (max if column.metric.higher else min)(means, default=None)
-      is_best = cell and len(means) > 1 and _value(cell) == best
+      shortfalls = {column.shortfall(_value(c)) for other in group if (c := other.cells[index])}
+      best = min(shortfalls, default=math.inf)
+      is_best = cell and len(shortfalls) > 1 and column.shortfall(_value(cell)) == best
       cells.append(cell._replace(best=True) if is_best else cell)
     ranked.append(row._replace(cells=tuple(cells)))
   return tuple(ranked)

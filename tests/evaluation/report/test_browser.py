@@ -107,6 +107,14 @@ def test_published_rows_bring_a_column_that_is_theirs_alone(tab):
   assert cells("#paired thead th") == ["method", headings[0], *headings[2:]]
 
 
+def choose(tab, name, choice):
+  tab.evaluate(f"""(() => {{
+    const select = document.getElementById('{name}');
+    select.value = '{choice}';
+    select.dispatchEvent(new Event('change', {{bubbles: true}}));
+  }})()""")
+
+
 def order(tab):
   rows = "[...document.querySelectorAll('#scores tbody tr')].map((r) => Number(r.dataset.image))"
   cards = "[...document.querySelectorAll('article')].map((a) => Number(a.dataset.image))"
@@ -130,16 +138,35 @@ def test_sorting_reorders_the_rows_and_the_pictures(written, tab):
   assert order(tab) == sorted(range(5), key=lambda i: -gain[i])
   # By key, another method, and another region, where one score is missing: it comes last.
   for name, choice in (("region", "clipped"), ("method", "tiny"), ("sort", "psnr_mu")):
-    tab.evaluate(f"""(() => {{
-      const select = document.getElementById('{name}');
-      select.value = '{choice}';
-      select.dispatchEvent(new Event('change', {{bubbles: true}}));
-    }})()""")
+    choose(tab, name, choice)
   assert order(tab)[-1] == 3
   tab.evaluate("document.querySelector('#scores [data-sort=\"\"]').focus()")
   tab.press("Enter")
   tab.press("Enter")
   assert sorted(order(tab)) == [0, 1, 2, 3, 4] and order(tab)[0] in (0, 4)
+
+
+def test_a_camera_has_its_own_rows_and_a_target_its_own_ranking(tab):
+  def cell(table, method, part=""):
+    rows = f"document.querySelector('#{table} tr[data-method={method}]')"
+    return tab.evaluate(f"{rows}.querySelectorAll('td')[1]{part}")
+
+  choose(tab, "region", "clipped")
+  headings = "[...document.querySelectorAll('#summary thead th')].map((c) => c.textContent)"
+  assert tab.evaluate(headings) == ["method", "PSNR-µ ↑", "light → 0"]
+  assert cell("summary", "tiny", ".textContent").startswith("−0.24[−")
+  assert cell("summary", "tiny", ".textContent").endswith("] off by 0.40")
+  assert cell("summary", "tiny", ".className") == "best"  # −0.24 beside −0.50
+  assert cell("paired", "tiny", ".textContent").endswith("80 %")
+  tones = "[...document.querySelectorAll('#scores tbody tr')].map((r) => r.cells[4].className)"
+  choose(tab, "sort", "")
+  assert tab.evaluate(tones) == ["worse", "better", "better", "better", "better"]
+  choose(tab, "camera", "filmic")
+  assert order(tab) == [5]
+  assert cell("summary", "linear", ".className") == "best"  # −0.50 beside 2.00
+  choose(tab, "camera", "srgb")
+  choose(tab, "region", "all")
+  assert sorted(order(tab)) == [0, 1, 2, 3, 4]
 
 
 def test_the_page_stays_free_of_errors_and_of_the_network(written, tab):

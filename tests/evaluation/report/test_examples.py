@@ -13,6 +13,7 @@ def record_of(gains, protocol="headroom"):
   return {
     "main": "net",
     "protocols": {protocol: "", "other": ""},
+    "cameras": {"own": ""},
     "images": [
       {
         "name": f"view{index}",

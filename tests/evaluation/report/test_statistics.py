@@ -10,10 +10,16 @@ KEY = "psnr_mu/all"
 SSIM = "ssim_mu/all"
 
 
+def summary_of(record):
+  """Of a record of one camera."""
+  (summary,) = statistics.summarize(record)["cameras"].values()
+  return summary
+
+
 def one_method(values, *, key=SSIM, scenes=None):
   """The entry of one score of one method."""
   record = report_record.make([{"linear": {key: v}} for v in values], scenes=scenes)
-  return statistics.summarize(record)["scores"]["headroom"]["linear"][key]
+  return summary_of(record)["scores"]["headroom"]["linear"][key]
 
 
 def test_missing_scores_are_left_out_and_one_scene_gives_no_interval():
@@ -53,7 +59,7 @@ def test_paired_differences():
      "tiny": {KEY: math.inf, "delta_e_2000/all": 0.0}},
     {"linear": {KEY: 30.0}, "tiny": {KEY: None, "delta_e_2000/all": 1.0}},
   ]  # fmt: skip
-  paired = statistics.summarize(report_record.make(scores))["paired"]
+  paired = summary_of(report_record.make(scores))["paired"]
   assert list(paired["headroom"]) == ["tiny"]
   psnr, delta_e = (paired["headroom"]["tiny"][key] for key in (KEY, "delta_e_2000/all"))
   assert (psnr["mean"], psnr["images"]) == (pytest.approx(2 / 3), 3)
@@ -62,13 +68,43 @@ def test_paired_differences():
   assert (delta_e["mean"], delta_e["better"]) == (pytest.approx(-4 / 3), pytest.approx(2 / 3))
 
 
+def test_scores_with_a_target_are_better_when_nearer_to_it():
+  light = [(-1.0, 0.5), (-0.2, 0.3), (0.4, -0.4), (-2.0, -1.0)]
+  scores = [{"linear": {"light/clipped": a}, "tiny": {"light/clipped": b}} for a, b in light]
+  summary = summary_of(report_record.make(scores))
+  paired = summary["paired"]["headroom"]["tiny"]["light/clipped"]
+  assert paired["mean"] == pytest.approx(np.mean([b - a for a, b in light]))
+  assert paired["better"] == 0.5  # one is farther off, one as far on the other side
+  entry = summary["scores"]["headroom"]["tiny"]["light/clipped"]
+  assert entry["mean"] == pytest.approx(-0.15)
+  assert entry["distance"]["mean"] == pytest.approx(0.55)
+  assert entry["distance"]["low"] < 0.55 < entry["distance"]["high"]
+  texture = one_method([0.5, 1.5, None, float("nan")], key="texture/clipped")
+  assert (texture["mean"], texture["distance"]["mean"], texture["images"]) == (1.0, 0.5, 2)
+
+
+def test_cameras_have_summaries_of_their_own():
+  rng = np.random.default_rng(6)
+  values, scenes = rng.uniform(0, 1, 12).tolist(), [f"s{i // 4}" for i in range(12)]
+  scores = [{"linear": {SSIM: value}} for value in values]
+  cameras = ["srgb", "filmic"] * 6
+  both = statistics.summarize(report_record.make(scores, scenes=scenes, cameras=cameras))
+  assert (both["images"], both["scenes"]) == (12, 3) and list(both["cameras"]) == ["srgb", "filmic"]
+  for start, name in enumerate(both["cameras"]):
+    alone = report_record.make(scores[start::2], scenes=scenes[start::2])
+    for image in alone["images"]:
+      image["pixels"] = dict.fromkeys(report_record.REGIONS, 1)
+    wanted = summary_of(alone)["scores"]
+    assert both["cameras"][name]["scores"] == wanted
+
+
 def test_no_share_is_better_where_all_images_tie():
   scores = {"linear": {KEY: 20.0, SSIM: None}, "tiny": {KEY: 20.0, SSIM: 0.5}}
-  paired = statistics.summarize(report_record.make([scores] * 2))["paired"]["headroom"]["tiny"]
+  paired = summary_of(report_record.make([scores] * 2))["paired"]["headroom"]["tiny"]
   assert (paired[KEY]["mean"], paired[KEY]["better"], paired[KEY]["images"]) == (0, None, 2)
   assert (paired[SSIM]["better"], paired[SSIM]["images"]) == (None, 0)
   worse = [{"linear": {KEY: 20.0}, "tiny": {KEY: value}} for value in (20.0, 19.0)]
-  paired = statistics.summarize(report_record.make(worse))["paired"]["headroom"]["tiny"]
+  paired = summary_of(report_record.make(worse))["paired"]["headroom"]["tiny"]
   assert paired[KEY]["better"] == 0
 
 
@@ -83,7 +119,7 @@ def test_pairing_cancels_what_the_images_have_in_common():
   level = np.random.default_rng(4).normal(30, 8, size=40)
   scores = [{"linear": {KEY: x}, "tiny": {KEY: x + 1 + 0.1 * (-1) ** i}}
             for i, x in enumerate(level.tolist())]  # fmt: skip
-  summary = statistics.summarize(report_record.make(scores))
+  summary = summary_of(report_record.make(scores))
   paired = summary["paired"]["headroom"]["tiny"][KEY]
   assert 0.95 < paired["low"] < paired["high"] < 1.05
   score = summary["scores"]["headroom"]["tiny"][KEY]
@@ -92,7 +128,7 @@ def test_pairing_cancels_what_the_images_have_in_common():
 
 def test_without_linear_there_are_no_pairs_and_unknown_scores_are_refused():
   record = report_record.make([{"tiny": {KEY: 1.0}}])
-  summary = statistics.summarize(record)
+  summary = summary_of(record)
   assert summary["paired"] == {}
   assert summary["regions"]["clipped"] == {"share": 0.0, "images": 0}
   assert summary["regions"]["dark"] == {"share": 0.1, "images": 1}

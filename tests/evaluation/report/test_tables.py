@@ -54,7 +54,8 @@ def test_files_have_the_regions_under_gain_too_and_the_console_has_not():
   record = full(protocols=("headroom+gain", "headroom", "headroom+crf"))
   found, summary = built(record)
   assert list(found) == [
-    "all", "regions", "regions_gain", "paired", "paired_regions", "paired_regions_gain",
+    "all", "regions", "regions_gain", "light",
+    "paired", "paired_regions", "paired_regions_gain", "paired_light",
   ]  # fmt: skip
   for name in ("regions", "paired_regions"):
     assert "protocol headroom" in found[name].caption
@@ -64,6 +65,79 @@ def test_files_have_the_regions_under_gain_too_and_the_console_has_not():
   assert text.endswith(statistics.AKYUZ_NOTE)
   alone = built(full(protocols=("headroom+gain", "ntire21")))[0]
   assert "protocol headroom+gain" in alone["regions"].caption and "regions_gain" not in alone
+
+
+def test_light_and_fidelity_have_a_table_of_their_own():
+  keys = ("light/clipped", "peak/all", "texture/clipped", "fidelity/well_exposed")
+  values = {"linear": (-0.9, 0.5, 0.4, 0.02), "dark": (-0.2, 0.1, 0.8, 0.5),
+            "light": (0.2, -0.4, 1.1, 0.03)}  # fmt: skip
+  scores = {name: dict(zip(keys, row, strict=True)) for name, row in values.items()}
+  record = report_record.make([scores] * 3, protocols=("mu-refmax", "headroom"))
+  found, _ = built(record)
+  assert list(found) == ["light", "paired_light"]
+  table = found["light"]
+  assert "protocol headroom (" in table.caption and "radiance up to 16" in table.caption
+  assert table.label_headings == ("method",)
+  assert [column.heading for column in table.columns] == [
+    "light → 0", "off by ↓", "peak → 0", "off by ↓", "texture → 1", "off by ↓", "fidelity ↓",
+  ]  # fmt: skip
+  assert [column.latex for column in table.columns][:2] == [
+    r"light $\to 0$",
+    r"off by $\downarrow$",
+  ]
+  rows = {row.labels[0]: row.cells for row in table.rows}
+  assert [cell.main for cell in rows["dark"]] == [
+    "−0.20", "0.20", "0.10", "0.10", "0.80", "0.20", "0.50",
+  ]  # fmt: skip
+  best = {name: [cell.best for cell in cells] for name, cells in rows.items()}
+  # Both are 0.2 stops from no bias; 1.1 is nearer to 1 than 0.8.
+  assert best["dark"] == [True, True, True, True, False, False, False]
+  assert best["light"] == [True, True, False, False, True, True, False]
+  assert best["linear"] == [False] * 6 + [True]
+  dark = next(row.cells for row in found["paired_light"].rows if row.labels == ("dark",))
+  assert [(cell.main, cell.extra.split()[-1]) for cell in dark] == [
+    ("+0.70", "100%"), ("−0.40", "100%"), ("+0.40", "100%"), ("+0.48", "0%"),
+  ]  # fmt: skip
+  wide = report_record.make([{"linear": {"light/clipped": x}} for x in (-1.0, 0.5, -0.1)])
+  (cell, off) = built(wide)[0]["light"].rows[0].cells
+  assert (cell.main, off.main) == ("−0.20", "0.53") and cell.extra.startswith("[−1.00, ")
+
+
+def test_cameras_are_rows_of_one_table_and_ranked_apart():
+  scores = [
+    {m: {"psnr_mu/all": p, "psnr_mu/clipped": p, "light/clipped": p} for m, p in methods.items()}
+    for methods in ({"linear": 20.0, "tiny": 23.0}, {"linear": 32.0, "tiny": 31.0})
+  ]
+  record = report_record.make(scores * 2, cameras=["srgb", "filmic"] * 2, scenes=list("aabb"))
+  found, summary = built(record)
+  table = found["all"]
+  assert table.label_headings == ("camera", "protocol", "method")
+  assert "4 images of 12 × 16 pixels from 2 groups of scenes by 2 cameras" in table.caption
+  assert [row.labels for row in table.rows] == [
+    (camera, protocol, method)
+    for camera in ("srgb", "filmic")
+    for protocol in report_record.PROTOCOLS
+    for method in ("linear", "tiny")
+  ]
+  means = [row.cells[0].main for row in table.rows]
+  assert means == ["20.00", "23.00"] * 2 + ["32.00", "31.00"] * 2
+  assert [row.cells[0].best for row in table.rows] == [False, True] * 2 + [True, False] * 2
+  assert [row.labels for row in found["light"].rows] == [
+    ("srgb", "linear"), ("srgb", "tiny"), ("filmic", "linear"), ("filmic", "tiny"),
+  ]  # fmt: skip
+  lines = render.markdown(table).splitlines()[4:]
+  columns = [[text.strip() for text in line.split("|")[1:4]] for line in lines]
+  assert columns[:3] == [
+    ["srgb", "headroom", "linear"], ["", "", "tiny"], ["", "mu-refmax+gain", "linear"],
+  ]  # fmt: skip
+  assert columns[4] == ["filmic", "headroom", "linear"]
+  assert render.latex([table]).count(r"\addlinespace") == 3
+  paired = found["paired"].rows
+  assert [row.labels[0] for row in paired] == ["srgb"] * 2 + ["filmic"] * 2
+  assert [row.cells[0].extra for row in paired[::2]] == ["[+3.00, +3.00] 100%", "[−1.00, −1.00] 0%"]
+  assert [row.labels[:2] for row in found["regions"].rows[:3:2]] == [
+    ("srgb", "all (100%, 2 images)"), ("srgb", "clipped (20%, 1 images)"),
+  ]  # fmt: skip
 
 
 def test_a_region_that_no_image_has():
@@ -121,7 +195,7 @@ def test_every_caption_tells_of_images_that_are_left_out():
   record = full(protocols=("headroom", "headroom+gain"), published_set="HDR-REAL")
   record["left_out"] = [f"{i}.exr: cut short;\n mend it" for i in range(2)]
   found, summary = built(record)
-  assert len(found) == 7 and all("6 of 8 images" in table.caption for table in found.values())
+  assert len(found) == 9 and all("6 of 8 images" in table.caption for table in found.values())
   assert report.console(record, summary, width=160).count("6 of 8 images") >= 4
   assert summary["notes"][0] == (
     "2 images could not be scored and are left out: 0.exr: cut short; mend it | "
