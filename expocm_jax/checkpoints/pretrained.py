@@ -10,6 +10,7 @@ from expocm_jax.checkpoints import weights
 from expocm_jax.errors import UserError
 
 FOLDER = pathlib.Path(__file__).with_name("shipped")
+RESPONSE = "response"  # the shipped estimator of responses, no network of this program's
 
 
 def load(name_or_path: str | os.PathLike) -> tuple[ConfigDict, Any]:
@@ -39,10 +40,10 @@ def find_weights(name_or_path: str | os.PathLike) -> pathlib.Path:
   shipped = FOLDER / f"{name_or_path}{weights.SUFFIX}"
   if path.exists():
     return path
-  if path.name == str(name_or_path) and shipped.is_file():
+  names = sorted({file.stem for file in FOLDER.glob(f"*{weights.SUFFIX}")} - {RESPONSE})
+  if str(name_or_path) in names:
     return shipped
-  names = ", ".join(sorted(file.stem for file in FOLDER.glob(f"*{weights.SUFFIX}"))) or "none"
   raise UserError(
     f"{name_or_path}: no such weights file, run folder or shipped set; "
-    f"give a path, or one of the shipped names ({names})"
+    f"give a path, or one of the shipped names ({', '.join(names) or 'none'})"
   )

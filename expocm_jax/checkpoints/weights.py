@@ -6,10 +6,12 @@ a SHA-256 of the tensors, which loading verifies.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -52,8 +54,16 @@ def save_weights(
     temporary.write_bytes(data)
 
 
-def load_weights(path: str | os.PathLike) -> tuple[ConfigDict, Any, dict[str, Any]]:
+def _network(config: ConfigDict, key: jax.Array) -> Any:
+  return Method.from_config(config).init_params(key)
+
+
+def load_weights(
+  path: str | os.PathLike, *, init: Callable[[ConfigDict, jax.Array], Any] = _network
+) -> tuple[ConfigDict, Any, dict[str, Any]]:
   """Reads a file of `save_weights`: (config, params of numpy arrays, info).
+
+  `init` makes fresh parameters of a config from a key: those of the network, unless given.
 
   Raises UserError when the file is missing, is no weights file, is damaged, or holds tensors
   that do not fit the network of its configuration.
@@ -71,7 +81,7 @@ def load_weights(path: str | os.PathLike) -> tuple[ConfigDict, Any, dict[str, An
   try:
     config = config_from_json(json.loads(metadata["config"]))
     info = json.loads(metadata["info"])
-    expected = jax.eval_shape(Method.from_config(config).init_params, jax.random.key(0))
+    expected = jax.eval_shape(functools.partial(init, config), jax.random.key(0))
   except (KeyError, AttributeError, TypeError, ValueError, UserError) as error:
     raise UserError(
       f"{path}: its configuration cannot be used ({first_line(error)}); "

@@ -7,6 +7,7 @@ import math
 
 import flax.linen as nn
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 
 EPSILON = 1e-5  # of `ChannelNorm`, beside a mean square
@@ -15,10 +16,20 @@ EPSILON = 1e-5  # of `ChannelNorm`, beside a mean square
 def spread(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
   """Fills a kernel with the standard deviation 1/sqrt(fan-in) that its random start shall have.
 
-  `unet.init_params` multiplies all kernels by one draw: a draw a kernel compiles for a minute.
+  `random_kernels` multiplies all kernels by one draw: a draw a kernel compiles for a minute.
   """
   del key
   return jnp.full(shape, math.prod(shape[:-1]) ** -0.5, dtype)
+
+
+def random_kernels(params: dict, key: jax.Array) -> dict:
+  """Parameters in which the kernels hold a spread, with normal kernels of that spread."""
+  flat, unflatten = jax.flatten_util.ravel_pytree(params)
+  noise = unflatten(jax.random.normal(key, flat.shape))
+  # Kernels alone hold a spread (`spread`); norms and biases start at ones and zeros.
+  return jax.tree_util.tree_map_with_path(
+    lambda path, p, n: p * n if path[-1].key == "kernel" else p, params, noise
+  )
 
 
 def conv(

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import flax.linen as nn
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
 
 from expocm_jax.network import photo_context
@@ -14,6 +13,7 @@ from expocm_jax.network.layers import (
   TimeEmbedding,
   conv,
   fold,
+  random_kernels,
   unfold,
   upsample,
 )
@@ -103,13 +103,7 @@ def init_params(network: UNet, key: jax.Array) -> dict:
   image = jnp.zeros((1, size, size, 3))
   bins, cells = network.tone_bins, network.tone_cells
   context = photo_context.from_photos(image, lambda ldr: ldr, bins=bins, cells=cells)
-  params = network.init(key, image, jnp.zeros((1,)), image, context)["params"]
-  flat, unflatten = jax.flatten_util.ravel_pytree(params)
-  noise = unflatten(jax.random.normal(key, flat.shape))
-  # Kernels alone hold a spread (`layers.spread`); norms and biases start at ones and zeros.
-  return jax.tree_util.tree_map_with_path(
-    lambda path, p, n: p * n if path[-1].key == "kernel" else p, params, noise
-  )
+  return random_kernels(network.init(key, image, jnp.zeros((1,)), image, context)["params"], key)
 
 
 def stride(multipliers: tuple[int, ...], patch: int) -> int:

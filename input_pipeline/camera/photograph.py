@@ -229,6 +229,18 @@ def photograph(
   Returns:
     dict of `ldr`, float32 [h, w, 3] in [0, 1], and `hdr`, float32 [h, w, 3] in [0, headroom].
   """
+  codes, exposed, curve = expose(scene, rng, size=size, camera=camera)
+  ldr, hdr = read(codes, exposed, curve, reading=draw_reading(rng, camera))
+  return {"ldr": ldr, "hdr": np.ascontiguousarray(np.minimum(hdr, np.float32(headroom)))}
+
+
+def expose(scene: dict, rng: np.random.Generator, *, size, camera: Camera) -> tuple:
+  """A photo before its reading; arguments as `photograph`.
+
+  Returns:
+    (codes [h, w, 3] float32 in [0, 1] as the file holds them, exposed [h, w, 3] float32 linear
+    radiance, 1.0 = where the sensor clips, the camera's response), as `read` takes them.
+  """
   radiance = view(scene, rng, size=size, camera=camera)
   gains = np.exp(camera.white_balance * rng.standard_normal(3))
   radiance = grade(radiance, gains=gains, saturation=rng.uniform(*camera.saturation))
@@ -243,9 +255,7 @@ def photograph(
     exposed, rng, read=rng.uniform(*camera.read_noise), shot=rng.uniform(*camera.shot_noise)
   )
   curve = response.draw(rng, camera)
-  ldr = jpeg(response.develop(noisy, curve), rng, camera)
-  ldr, hdr = read(ldr, exposed, curve, reading=draw_reading(rng, camera))
-  return {"ldr": ldr, "hdr": np.ascontiguousarray(np.minimum(hdr, np.float32(headroom)))}
+  return jpeg(response.develop(noisy, curve), rng, camera), exposed, curve
 
 
 def draw_reading(rng: np.random.Generator, camera: Camera) -> str:
