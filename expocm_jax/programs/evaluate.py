@@ -53,7 +53,7 @@ CAMERAS = {
   "training": "responses drawn from the ranges of config.camera, as training draws them",
   "srgb": "exactly sRGB",
   "filmic": "a film-like picture style that training never draws",
-  "own": "the photos' own, as they are on disk",
+  "own": "the photos' own",
 }
 IMAGES = "images"  # folder of the pictures
 MAX_WIDTH = 200  # columns of the printed tables
@@ -134,7 +134,7 @@ def main(
     pixels_per_degree=pixels_per_degree,
     split=split,
     cameras=list(takers),
-    reading=reading,
+    reading=None if "own" in takers else reading or "display",
   )
   journal = Journal(folder / "progress.jsonl", _identity(compare, config, setting))
   done = {row["key"]: row for row in journal.rows if _is_complete(folder, row)}
@@ -316,6 +316,7 @@ def _record(
     },
     "main": _shown(compare),
     "cameras": {name: text for name, text in CAMERAS.items() if name in taken},
+    "reading": setting["reading"],
     "left_out": failures,
     "images": [{name: row[name] for name in row if name != "key"} for row in rows],
   }

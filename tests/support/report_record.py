@@ -61,6 +61,7 @@ def make(scores, *, scenes=None, cameras=(), protocols=PROTOCOLS, published_set=
       for name in methods
     },
     "main": methods[-1],
+    "reading": "display" if cameras else None,
     "cameras": {name: f"what {name} is" for name in dict.fromkeys(cameras or ["own"])},
     "images": images,
   }

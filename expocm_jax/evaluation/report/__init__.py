@@ -31,6 +31,7 @@ def write(folder: str | os.PathLike, record: dict) -> dict:
       methods: {name: dict(label, trained, sha256, parameters)};
       main: the method that the page shows;
       cameras: {name: description} of the cameras of the images, "own" of photos from disk;
+      reading: "display" or "camera", of the photos that cameras took; None of photos from disk;
       left_out: one line, with the reason, for each image that could not be scored; may be absent;
       images: [dict(name, camera, scene: its group of scenes, whose images are drawn together,
       pixels {region: count}, files {ldr, masks, output, reference: path in the folder},
@@ -96,7 +97,7 @@ def _markdown(record: dict, summary: dict, built: list[tables.Table]) -> str:
   lines += [render.markdown(table) + "\n" for table in built]
   lines += ["## How to read it", ""]
   lines += [f"- `{name}`: {text}" for name, text in record["protocols"].items()]
-  lines += [f"- camera `{name}`: {text}" for name, text in record["cameras"].items()]
+  lines += [f"- camera {line}" for line in tables.camera_lines(record, mark="`")]
   lines += [f"- {note}" for note in summary["notes"]]
   lines += [f"- {line}" for line in tables.method_lines(record, mark="`")]
   versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())

@@ -145,7 +145,7 @@ def _about(record: dict) -> list[tuple[str, list[str]]]:
     ("Versions", [", ".join(f"{name} {v}" for name, v in record["versions"].items())]),
     ("Peak", [f"{record['peak_nits']:g} cd/m² for PU21 and other absolute metrics"]),
     ("Protocols", [f"{name}: {text}" for name, text in record["protocols"].items()]),
-    ("Cameras", [f"{name}: {text}" for name, text in record["cameras"].items()]),
+    ("Cameras", tables.camera_lines(record)),
     ("Methods", tables.method_lines(record)),
   ]
 

@@ -10,7 +10,10 @@ from expocm_jax.evaluation.report.columns import METRICS, MINUS, PUBLISHED_ONLY,
 REGION_NAMES = {region: region.replace("_", " ") for region in REGIONS}
 MEANS = f"mean, {bootstrap.CONFIDENCE:.0%} bootstrap interval"
 BETTER = f"{MEANS}, share of images that are better (ties are not)"
-BOLD_NOTE = "bold: the best mean of a protocol (or region), whatever the intervals"
+BOLD_NOTE = (
+  "bold: the best mean of a protocol (or region), where there is a target (→) the nearest to it, "
+  "whatever the intervals"
+)
 
 
 class Column(NamedTuple):
@@ -113,6 +116,12 @@ def extent(record: dict, summary: dict) -> str:
 def published_caption(record: dict) -> str:
   """The caption of the published numbers."""
   return f"{record.get('published_set')}, {published.CAPTION}{_left_out(record, 'ours: ')}"
+
+
+def camera_lines(record: dict, *, mark: str = "") -> list[str]:
+  """One line a camera: its name between marks, description, reading."""
+  reading = f", {record['reading']} reading" if record["reading"] else ""
+  return [f"{mark}{name}{mark}: {text}{reading}" for name, text in record["cameras"].items()]
 
 
 def method_lines(record: dict, *, mark: str = "") -> list[str]:

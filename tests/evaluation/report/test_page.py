@@ -53,7 +53,7 @@ def test_all_files_are_written_and_the_json_is_strict(written):
   markdown = (folder / "scores.md").read_text(encoding="utf-8")
   assert "f" * 64 in markdown and record["command"] in markdown
   assert all(text in markdown for text in record["protocols"].values())
-  assert "- camera `srgb`: what srgb is\n" in markdown
+  assert "- camera `srgb`: what srgb is, display reading\n" in markdown
   assert (folder / "scores.tex").read_text().count(r"\begin{tabular}") == 7
 
 
@@ -72,7 +72,7 @@ def test_what_users_name_cannot_break_the_page(written):
   data = embedded(text, "report")
   assert data["images"][1]["name"] == written[1]["images"][1]["name"]
   assert [image["camera"] for image in data["images"]] == ["srgb"] * 5 + ["filmic"]
-  assert ["filmic: what filmic is"] == dict(data["about"])["Cameras"][1:]
+  assert ["filmic: what filmic is, display reading"] == dict(data["about"])["Cameras"][1:]
   assert data["published"]["ExpoCM"]["psnr_mu"] == 20.75
   assert data["mu"] == 500 and "µ = 500)" in data["picturesNote"]
 
