@@ -25,14 +25,14 @@ def measure(
   pixels of it only its luminance takes memory.
   """
   luminance = np.empty(ldr.shape[:2], np.float32)
-  for rows in _bands(ldr, band):
+  for rows in bands(ldr, band):
     luminance[rows] = color.luminance(as_float(ldr[rows]))[..., 0]
   low, high = np.percentile(luminance, [method.q_lo, method.q_hi], overwrite_input=True)
   levels = (np.full((1, 1, 1, 1), level, np.float32) for level in (low, high))
   codes = 2**8 if ldr.dtype == np.uint8 else 2**16
   y = np.asarray(photo_context.values_of_codes(method.encode_ldr, codes))
   tone, cells = photo_context.photo_statistics(
-    (_codes(ldr[rows]) for rows in _bands(ldr, band)),
+    (_codes(ldr[rows]) for rows in bands(ldr, band)),
     ldr.shape[:2],
     y,
     bins=method.network.tone_bins,
@@ -49,7 +49,7 @@ def _codes(ldr: np.ndarray) -> np.ndarray:
   return np.rint(as_float(ldr) * (2**16 - 1)).astype(np.uint16)
 
 
-def _bands(ldr: np.ndarray, pixels: int) -> Iterator[slice]:
+def bands(ldr: np.ndarray, pixels: int = BAND) -> Iterator[slice]:
   """Slices of rows that hold about so many pixels."""
   step = max(1, pixels // ldr.shape[1])
   return (slice(first, first + step) for first in range(0, ldr.shape[0], step))

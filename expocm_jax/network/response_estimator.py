@@ -43,20 +43,27 @@ def code_levels(*, mu: float) -> np.ndarray:
   return levels_of(srgb_to_linear(np.arange(CODES) / (CODES - 1)), mu=mu).astype(np.float32)
 
 
-def statistics(codes: np.ndarray, *, mu: float, bins: int, slope_levels: int) -> np.ndarray:
-  """What a photo tells of its response, [6 bins + n (n - 1) / 2] float32 of about unit size.
+def mu_of(config: ConfigDict) -> float:
+  """mu of the levels: so that they are those of the network's domain, up to a factor."""
+  return config.domain.mu / config.domain.headroom
 
-  Args:
-    codes: [H, W, 3] uint8.
-    mu: of the levels.
-    bins: of the tone statistics, at least 2.
-    slope_levels: n, steps in level between which slopes are compared.
+
+def statistics(codes: np.ndarray, config: ConfigDict) -> np.ndarray:
+  """What a photo [H, W, 3] uint8 tells of its response.
+
+  Returns:
+    [6 bins + n (n - 1) / 2] float32 of about unit size, `bins` and n = `slope_levels` being of
+    `config.estimator`: the tone statistics, and the slopes at each pair of n steps of level.
   """
-  y = code_levels(mu=mu)
-  shares, differences = np.split(tone_statistics(tone_sums(codes, y), y, bins), 2)
-  slopes = _slopes(codes, y, slope_levels)
+  y = code_levels(mu=mu_of(config))
+  tone = tone_statistics(tone_sums(codes, y), y, config.estimator.bins)
+  shares, differences = np.split(tone, 2)
   # As in `ToneCurve`: of some fifty bins most hold a few percent, most differences are a tenth.
-  parts = 0.5 * np.log(shares + 1e-3) + 2.5, 10.0 * differences, slopes
+  parts = (
+    0.5 * np.log(shares + 1e-3) + 2.5,
+    10.0 * differences,
+    _slopes(codes, y, config.estimator.slope_levels),
+  )
   return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
 
 
@@ -120,11 +127,6 @@ def init_params(config: ConfigDict, key: jax.Array) -> dict:
   n = config.estimator.slope_levels
   seen = jnp.zeros((1, 6 * config.estimator.bins + n * (n - 1) // 2))
   return random_kernels(from_config(config.estimator).init(key, seen)["params"], key)
-
-
-def mu_of(config: ConfigDict) -> float:
-  """mu of the levels: so that they are those of the network's domain, up to a factor."""
-  return config.domain.mu / config.domain.headroom
 
 
 def curve_table(heights: np.ndarray, *, mu: float) -> np.ndarray:

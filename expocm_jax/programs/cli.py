@@ -80,7 +80,14 @@ MODES = {
     "photos to .exr or .hdr",
     "expocm_jax.programs.reconstruct:main",
     needs="input output",
-    takes="weights seed steps samples formats exr_dtype",
+    takes="weights response seed steps samples formats exr_dtype",
+    checkout=False,
+  ),
+  "calibrate": Mode(
+    "a camera's response from an exposure bracket",
+    "expocm_jax.programs.calibrate:main",
+    needs="input output",
+    takes="method exposures",
     checkout=False,
   ),
   "demo": Mode(
@@ -91,6 +98,12 @@ MODES = {
   "download": Mode("public HDR scenes, CC0 and BSD-3", _download, needs="output"),
   "inspect": Mode("what a data set holds", _inspect, takes="config limit"),
   "train": Mode("starts a run, or resumes it", _train, needs="workdir", takes="config distributed"),
+  "train_response": Mode(
+    "trains the estimator of --response=estimate",
+    "expocm_jax.training.response_estimator:main",
+    needs="output",
+    takes="config",
+  ),
   "evaluate": Mode(
     "metrics, tables and a page",
     "expocm_jax.programs.evaluate:main",
@@ -144,13 +157,20 @@ def _choice(*values: str) -> Callable:
 # All but --mode and --config. None has a default: what is not given is left to the program.
 FLAGS = {
   "input": (_texts, "photo or folder; may be repeated."),
-  "output": (_text, "a folder, for export a file."),
+  "output": (_text, "a folder, for export, calibrate and train_response a file."),
   "workdir": (_text, "folder of the run or runs."),
   "weights": (
     _texts,
     "shipped name (tiny unless given), .safetensors file, or a run's folder. For evaluate also "
     "NAME=PATH, several, or empty for none; a diffusion model's may end in :ddim-50 or :ddpm-1000.",
   ),
+  "response": (
+    _text,
+    "the camera's, undone first: gamma:2.2, a .csv of code,linear, or estimate; without it the "
+    "photo is read as sRGB.",
+  ),
+  "method": (_choice("debevec", "robertson"), "of calibration, debevec unless given."),
+  "exposures": (_list, "time of each photo, 1/60,1/15,...; from EXIF unless given."),
   "seed": (functools.partial(_whole, lower_bound=0), "seed of the noise, 0 unless given."),
   "steps": (
     functools.partial(_whole, upper_bound=8),

@@ -16,11 +16,15 @@ from expocm_jax.colorimetry import LUMA, srgb_to_linear
 from expocm_jax.errors import UserError, first_line
 from expocm_jax.inference.preview import preview_sheet
 from expocm_jax.inference.reconstructor import Reconstructor
+from expocm_jax.inference.response import Reading, parse_response
+from expocm_jax.ops import metrics
 
 PREVIEW_SUFFIX = ".preview.png"
 SCALE = "linear BT.709, 1.0 = the radiance at which the photo clips"
 BLACK = 1 / 255 / 12.92  # linear value of code 1 of 8 bits: nothing below it is counted
-SAMPLE_PIXELS = 4_000_000  # at most about so many decide the dynamic range
+SAMPLE_PIXELS = 4_000_000  # at most about so many decide the figures that are printed
+
+_fidelity = jax.jit(metrics.fidelity)
 
 
 def main(
@@ -30,6 +34,7 @@ def main(
   weights: str | os.PathLike = "tiny",
   formats: Sequence[str] = ("exr",),
   exr_dtype: str = "half",
+  response: str | None = None,
   **sampling: int,
 ) -> list[pathlib.Path]:
   """Writes an HDR file for each photo, and a preview, into the folder `output`.
@@ -44,6 +49,8 @@ def main(
     weights: a shipped name, a weights file, or a run's folder.
     formats: "exr", "hdr" or both.
     exr_dtype: "half" or "float".
+    response: of the camera, undone first, as `inference.response.parse_response` reads it; None
+      reads photos as the sRGB that they say they are.
     **sampling: seed, steps and samples of `Reconstructor.reconstruct`.
 
   Raises:
@@ -57,13 +64,22 @@ def main(
   names = _output_names(photos)
   total = len(names) + len(failed)
   folder = image_io.output_folder(output)
+  read = parse_response(response) if response is not None else np.asarray
+  reading = f"response {pathlib.Path(response).name} undone" if response else "read as sRGB"
   reconstructor = Reconstructor.from_pretrained(weights)
   written = []
   with tqdm.tqdm(names.items(), unit="photo", disable=total == 1) as items:
     for photo, name in items:
       try:
         files, line = _one_photo(
-          reconstructor, photo, folder / name, formats, exr_dtype=exr_dtype, **sampling
+          reconstructor,
+          photo,
+          folder / name,
+          formats,
+          exr_dtype=exr_dtype,
+          read=read,
+          reading=reading,
+          **sampling,
         )
       except (UserError, MemoryError, jax.errors.JaxRuntimeError) as error:
         message = _problem(photo, error)
@@ -106,6 +122,21 @@ def dynamic_range(linear: np.ndarray) -> float:
   return float(np.log2(high / low))
 
 
+def fidelity_text(hdr: np.ndarray, ldr: np.ndarray) -> str:
+  """What `metrics.fidelity` says of a result [H, W, 3] and its photo as read, in words.
+
+  Of a large photo it sees every n-th pixel.
+  """
+  images = [_thinned(image).reshape(1, -1, 3) for image in (hdr, ldr)]
+  count = images[0].shape[1]
+  # Black pixels do not count. Made a power of two, few lengths are ever compiled.
+  padding = ((0, 0), (0, 2 ** math.ceil(math.log2(count)) - count), (0, 0))
+  mean, p99 = map(float, _fidelity(*(np.pad(image, padding) for image in images)))
+  if math.isnan(mean):
+    return "no pixel well exposed"
+  return f"well-exposed pixels {mean:.1f} codes of 255 off the photo ({p99:.1f} at most for 99 %)"
+
+
 def _thinned(image: np.ndarray) -> np.ndarray:
   """Every n-th row and column of a large image: enough to tell its dynamic range."""
   every = math.ceil(math.sqrt(image.shape[0] * image.shape[1] / SAMPLE_PIXELS))
@@ -119,10 +150,12 @@ def _one_photo(
   formats: Sequence[str],
   *,
   exr_dtype: str,
+  read: Reading,
+  reading: str,
   **sampling: int,
 ) -> tuple[list[pathlib.Path], str]:
   """Writes the files of one photo; the HDR files and the line to print."""
-  ldr = image_io.read_ldr(photo)
+  ldr = read(image_io.read_ldr(photo))
   with tqdm.tqdm(unit="tile", desc=photo.name, leave=False, disable=None) as bar:
 
     def on_tile(finished: int, total: int):
@@ -130,7 +163,8 @@ def _one_photo(
       bar.update(finished - bar.n)
 
     result = reconstructor.reconstruct(ldr, on_tile=on_tile, **sampling)
-  note = f"ExpoCM: relative radiance, {SCALE}, at most {reconstructor.method.headroom:g}"
+  note = f"ExpoCM: relative radiance, {SCALE}, at most "
+  note += f"{reconstructor.method.headroom:g}; photo {reading}"
   files = [target.with_name(f"{target.name}.{suffix}") for suffix in formats]
   for file in files:
     image_io.write_hdr(file, result.hdr, attributes={"comments": note}, exr_dtype=exr_dtype)
@@ -144,9 +178,9 @@ def _one_photo(
   before = dynamic_range(srgb_to_linear(_thinned(ldr)))
   after = dynamic_range(_thinned(result.hdr))
   return files, (
-    f"{photo.name}: {ldr.shape[1]} x {ldr.shape[0]} pixels, "
+    f"{photo.name}: {ldr.shape[1]} x {ldr.shape[0]} pixels, {reading}, "
     f"{before:.1f} -> {after:.1f} stops, brightest "
-    f"{result.hdr.max():.2f} (1.0 = where the photo clips) -> "
+    f"{result.hdr.max():.2f} (1.0 = where the photo clips), {fidelity_text(result.hdr, ldr)} -> "
     f"{', '.join(names)}"
   )
 

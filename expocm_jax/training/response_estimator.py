@@ -86,7 +86,7 @@ def photo_tables(config: ConfigDict) -> dict[str, np.ndarray]:
       srgb = bool(rng.random() < options.srgb_share)
       codes, exposed, table = take(scene, rng, size=config.data.crop, camera=cameras[srgb])
       rows.append({
-        "seen": statistics(codes, config),
+        "seen": network.statistics(codes, config),
         "shares": np.stack([np.bincount(c.ravel(), minlength=CODES) for c in codes.T]) / codes.size,
         "levels": network.levels_of(table.T, mu=mu),
         "floor": mean_square_error(linearised(codes, table), exposed, config),
@@ -106,15 +106,6 @@ def take(
   every = np.repeat(np.arange(CODES, dtype=np.float32)[:, None] / (CODES - 1), 3, axis=1)
   codes = np.rint(ldr * (CODES - 1)).astype(np.uint8)
   return codes, exposed, response.linearise(every[None], curve)[0]
-
-
-def statistics(codes: np.ndarray, config: ConfigDict) -> np.ndarray:
-  return network.statistics(
-    codes,
-    mu=network.mu_of(config),
-    bins=config.estimator.bins,
-    slope_levels=config.estimator.slope_levels,
-  )
 
 
 def linearised(codes: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -195,7 +186,7 @@ def _scores(config: ConfigDict, params: dict, camera: Camera) -> Iterator[list[f
     for number in range(VIEWS):
       rng = np.random.default_rng([index, number])
       codes, exposed, table = take(scene, rng, size=SIZE, camera=camera)
-      heights = np.asarray(apply({"params": params}, statistics(codes, config)[None])[0])
+      heights = np.asarray(apply({"params": params}, network.statistics(codes, config)[None])[0])
       tables = srgb, network.curve_table(heights, mu=mu), table
       errors = (mean_square_error(linearised(codes, t), exposed, config) for t in tables)
       yield [-10.0 * np.log10(error) for error in errors]
