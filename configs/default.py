@@ -42,6 +42,9 @@ def get_config() -> ConfigDict:
   config.consistency = consistency = ConfigDict()
   consistency.delta = 0.05        # c_skip falls from 1 to 1/2 at t = delta [C]
   consistency.residual = True     # f starts from the LDR [C]; False: from nothing, as CM [P]
+  # Codes of the largest channel: between the middle two a pixel is the photo's own, below the first
+  # and above the last the network's [C]; () = the network's everywhere [P].
+  consistency.keep = (0.1, 0.2, 0.95, 0.99)
   consistency.curriculum = "fixed"  # "fixed", "original", "improved", "continuous" [C]
   consistency.n_start = 4         # time steps, t = 0 included; "improved" has one more [C]
   consistency.n_end = 4           # of "original" and "improved" [C]
@@ -79,7 +82,7 @@ def get_config() -> ConfigDict:
   model.multipliers = (1, 2, 4, 4)  # three down- and three upsampling stages [P]
   model.blocks = 2                # residual blocks a level
   model.time_features = 32        # sines and cosines of the positional encoding of t
-  model.tone_bins = 48            # of the statistics for a photo's tone curve [C]; 0 = no curve [P]
+  model.tone_bins = 0             # of the statistics for a photo's tone curve [C]; 0 = no curve [P]
   model.tone_cells = 32           # a side of the photo, for a grid of curves [C]; 0 = no grid [P]
   model.patch = 1                 # side of the squares folded into channels; 1 = none [P]
   model.dtype = "bfloat16"        # of the activations: "float32", "bfloat16"

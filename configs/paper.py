@@ -31,6 +31,7 @@ def get_config() -> ConfigDict:
   config = default.get_config()
   config.consistency.anchor_fraction = 0.0
   config.consistency.distance = "l2"
+  config.consistency.keep = ()
   config.consistency.residual = False
   config.consistency.target = "ema"
   config.elc.chroma_base = 0.0

@@ -23,11 +23,11 @@ def get_config() -> ConfigDict:
   config.optim.warmup_steps = 100
   config.optim.ema_decay = 0.998
   config.train.batch_size = 8
-  config.train.phase1_steps = 2000
+  config.train.phase1_steps = 5500
   config.train.phase2_steps = 0
   config.train.log_every = 20
   config.train.save_every = 400
-  config.train.validate_every = 800
+  config.train.validate_every = 1100
   config.train.validation_records = 56
   config.data.crop = 64
   config.data.workers = 1

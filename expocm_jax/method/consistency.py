@@ -23,6 +23,23 @@ def c_out(t: jax.Array, *, delta: float) -> jax.Array:
   return t / jnp.sqrt(t**2 + delta**2)
 
 
+def lost_weight(y: jax.Array, levels: jax.Array) -> jax.Array:
+  """Where a photo is not reliable: 1 near black and near white, 0 between, [..., H, W, 1].
+
+  By each pixel's largest channel. The network's output counts by this weight where the photo's own
+  pixels are to be kept [C]; the exposure masks, relative to the photo, would not do for that.
+
+  Args:
+    y: [..., H, W, 3], the LDR in the domain of x0.
+    levels: [4], rising, of y: the weight falls from the first to the second and rises from the
+      third to the fourth.
+  """
+  largest = jnp.max(y, axis=-1, keepdims=True)
+  near_black = (levels[1] - largest) / (levels[1] - levels[0])
+  near_white = (largest - levels[2]) / (levels[3] - levels[2])
+  return jnp.clip(jnp.maximum(near_black, near_white), 0.0, 1.0)
+
+
 def consistency_function(
   network_output: jax.Array,
   x_t: jax.Array,

@@ -73,6 +73,7 @@ class Method:
   state: Callable[..., jax.Array]
   delta: float
   residual: bool
+  keep: tuple[float, ...]
 
   @classmethod
   def from_config(cls, config: ConfigDict) -> "Method":
@@ -103,6 +104,7 @@ class Method:
       ),
       delta=config.consistency.delta,
       residual=config.consistency.residual,
+      keep=tuple(config.consistency.keep),
     )
 
   @property
@@ -155,6 +157,9 @@ class Method:
   def denoise(self, params: dict, x_t: jax.Array, t: jax.Array, condition: Condition) -> jax.Array:
     """f(x_t, t, y), y being the condition's: the estimate of x0, [B, H, W, 3]; t is [B]."""
     output = self.network.apply({"params": params}, x_t, t, *condition)
+    if self.keep:
+      levels = self.encode_ldr(jnp.repeat(jnp.float32(self.keep)[:, None], 3, axis=1))[:, 0]
+      output *= consistency.lost_weight(condition.y, levels)
     return consistency.consistency_function(
       output, x_t, t, condition.y, delta=self.delta, residual=self.residual
     )

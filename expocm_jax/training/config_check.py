@@ -101,6 +101,10 @@ def check_numbers(config: ConfigDict) -> None:
   if len(shares) != 3 or not (min(shares) >= 0 and 0 < shares[2] and sum(shares) < math.inf):
     raise UserError(f"config.consistency.region_shares={shares}: must be three numbers of at least "
                     "0 (over, under, good), the last above 0; use (0.2, 0.2, 0.6)")  # fmt: skip
+  keep = config.consistency.keep
+  if keep and not (len(keep) == 4 and 0 <= keep[0] < keep[1] <= keep[2] < keep[3] <= 1):
+    raise UserError(f"config.consistency.keep={keep}: must be four codes that rise within 0 and 1; "
+                    "use (0.1, 0.2, 0.95, 0.99), or () for none")  # fmt: skip
   multipliers = config.model.multipliers
   if not multipliers or min(multipliers) < 1:
     raise UserError(f"config.model.multipliers={multipliers}: must be whole numbers of at least 1; "

@@ -41,6 +41,14 @@ def test_boundary_f_at_zero_is_exactly_x(delta, residual):
     np.testing.assert_array_equal(got, X)
 
 
+def test_pixels_are_lost_near_black_and_white_by_their_largest_channel():
+  levels = np.float32([0.2, 0.3, 0.8, 0.9])
+  largest = np.float32([0.0, 0.2, 0.25, 0.3, 0.5, 0.8, 0.825, 0.9, 1.0])
+  y = np.stack([largest, 0.5 * largest, 0.0 * largest], axis=-1)[None]
+  got = jax.jit(consistency.lost_weight)(y, levels)[0, :, 0]
+  np.testing.assert_allclose(got, [1, 1, 0.5, 0, 0, 0, 0.25, 1, 1], atol=1e-6)
+
+
 def test_a_zero_network_returns_almost_exactly_the_ldr_at_the_start_of_inference():
   got = f(np.zeros_like(X), X, np.ones(2, np.float32), Y)
   leak = 0.05**2 / (1 + 0.05**2)  # 0.25 % of the noise

@@ -57,6 +57,17 @@ def test_at_t_0_the_state_comes_back_exactly_whatever_the_network(dtype):
   np.testing.assert_array_equal(got, X0)
 
 
+def test_kept_pixels_are_the_photo_s_whatever_the_network():
+  method = make(**{"consistency.keep": (0.2, 0.3, 0.7, 0.8), "trajectory.sigma_good": 0.0})
+  ldr = np.broadcast_to(np.linspace(0, 1, 16, dtype=np.float32)[:, None, None], SHAPE)
+  start = jax.jit(lambda p: method.one_step(p, method.condition(ldr), NOISE, method.masks(ldr)))
+  change = np.abs(start(random_params(method)) - mu_law64(linearised64(ldr) / 16)).max((0, 2, 3))
+  rows = np.linspace(0, 1, 16)
+  # What is left is c_skip(1) = 1/401 of the way to x_1.
+  assert (change[(rows >= 0.3) & (rows <= 0.7)] < 1.1 / 401).all()
+  assert (change[(rows <= 0.2) | (rows >= 0.8)] > 0.1).all()
+
+
 def test_one_step_forgets_whatever_estimate_it_is_given():
   method = make()
   step = jax.jit(

@@ -11,6 +11,7 @@ def config(**model):
   """The config; keyword arguments replace fields of `config.model`."""
   config = default.get_config()
   config.model.update(base_width=4, multipliers=(1, 2), blocks=1, time_features=4, dtype="float32")
+  config.model.tone_bins = 48
   config.model.update(model)
   return config
 

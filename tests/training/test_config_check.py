@@ -29,6 +29,8 @@ WRONG = [
   ("consistency.region_shares", (0.5, -0.1, 0.6), "at least 0"),
   ("consistency.region_shares", (0.5, 0.5, 0.0), "the last above 0"),
   ("consistency.region_shares", (0.2, 0.2, float("nan")), "at least 0"),
+  ("consistency.keep", (0.1, 0.2, 0.95), "four codes"),
+  ("consistency.keep", (0.2, 0.1, 0.95, 0.99), "rise within 0 and 1"),
   ("optim.phase2_lr", 0.0, "above 0"),
   ("train.phase1_steps", -1, "at least 0"),
 ]
@@ -41,7 +43,7 @@ def test_every_number_of_the_default_config_has_limits():
     f"{section}.{name}"
     for section, fields in config.to_dict().items() if isinstance(fields, dict)
     for name, value in fields.items()
-    if isinstance(value, int | float) and fields != camera
+    if type(value) in (int, float) and fields != camera
   }  # fmt: skip
   assert numbers == set(LIMITS)
 
