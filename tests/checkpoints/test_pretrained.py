@@ -27,6 +27,12 @@ def test_a_path_comes_first_then_a_shipped_name(shipped, tmp_path):
       pretrained.find_weights(name)
 
 
+def test_the_estimator_of_responses_is_no_name(shipped):
+  shipped.rename(shipped.with_stem(pretrained.RESPONSE))
+  with pytest.raises(UserError, match=r"shipped names \(none\)"):
+    pretrained.find_weights(pretrained.RESPONSE)
+
+
 def test_a_name_gives_config_and_parameters(shipped):
   config, params = pretrained.load("w")
   assert config.model.base_width == small_run.config().model.base_width
@@ -35,7 +41,7 @@ def test_a_name_gives_config_and_parameters(shipped):
 
 
 def test_every_shipped_set_can_be_used():
-  names = sorted(path.stem for path in pretrained.FOLDER.glob("*.safetensors"))
+  names = {path.stem for path in pretrained.FOLDER.glob("*.safetensors")} - {pretrained.RESPONSE}
   assert "tiny" in names
   for name in names:
     config, params = pretrained.load(name)

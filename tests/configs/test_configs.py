@@ -5,9 +5,10 @@ import pathlib
 
 import pytest
 
-from configs import ablation, default, paper, tiny
+from configs import ablation, default, paper, response, tiny
 from expocm_jax.errors import UserError
 from expocm_jax.method.expocm import Method
+from expocm_jax.training.config_check import check_numbers
 from expocm_jax.training.objective import make_curriculum, make_loss
 from expocm_jax.training.optimizer import learning_rate
 
@@ -37,7 +38,14 @@ def _leaves(tree, prefix=""):
 
 def test_every_file_is_known_here():
   files = {path.stem for path in pathlib.Path(default.__file__).parent.glob("*.py")}
-  assert files == {"__init__", "ablation", *PLAIN}
+  assert files == {"__init__", "ablation", "response", *PLAIN}
+
+
+def test_the_estimators_config_is_that_of_default_and_a_section():
+  config = response.get_config()
+  names = [name for name in _names(config) if not name.startswith("estimator.")]
+  assert names == _names(default.get_config())
+  check_numbers(config)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -253,6 +253,16 @@ def test_the_two_readings_are_of_one_photo_and_are_drawn_half_and_half(textured)
   assert 10 < display < 30
 
 
+def test_a_photo_before_its_reading_is_the_display_readings(textured):
+  camera = dataclasses.replace(CAMERA, reading="display")
+  codes, exposed, curve = photograph.expose(textured, rng(), size=16, camera=camera)
+  photo = take_photo(textured, rng(), size=16, camera=camera, headroom=1e9)
+  np.testing.assert_array_equal(codes, photo["ldr"])
+  clipped = exposed > 1
+  np.testing.assert_array_equal(exposed[clipped], photo["hdr"][clipped])
+  np.testing.assert_allclose(srgb(photo["hdr"][~clipped]), curve(exposed)[~clipped], atol=1e-5)
+
+
 def test_underexposed_photos_are_darker_by_stops_of_the_range(textured):
   def take(seed, **options):
     camera = dataclasses.replace(NEUTRAL, **options)
