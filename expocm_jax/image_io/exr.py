@@ -99,7 +99,7 @@ def write_exr(
   import OpenEXR
 
   if exr_dtype == "half":
-    pixels = np.clip(hdr, -_HALF_MAX, _HALF_MAX).astype(np.float16)
+    pixels = np.ascontiguousarray(np.clip(hdr, -_HALF_MAX, _HALF_MAX), np.float16)
   elif exr_dtype == "float":
     pixels = np.ascontiguousarray(hdr, np.float32)
   else:

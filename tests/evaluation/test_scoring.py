@@ -83,7 +83,9 @@ def test_scores_are_the_metrics_of_the_normalised_images(scored):
       "delta_e_2000": metrics.delta_e_2000_mean(*shown, weights=weights),
     }
 
-  for metric, value in expected(preds["input"]).items():
+  values = expected(preds["input"])
+  assert set(values) == set(scoring.REGION_METRICS)
+  for metric, value in values.items():
     got = scored["input"]["mu-refmax+gain"][f"{metric}/clipped"]
     np.testing.assert_allclose(got, value, rtol=2e-5, err_msg=metric)
 

@@ -29,6 +29,14 @@ def test_round_trip_is_bit_exact(dtype, numpy_dtype, tmp_path):
     write_hdr(tmp_path / "a.exr", hdr, exr_dtype="double")
 
 
+@pytest.mark.parametrize("dtype", ["half", "float"])
+def test_planes_and_mirrored_views_are_written_as_they_look(dtype, tmp_path):
+  """Arrays whose channels or columns do not lie in memory in the order of the image."""
+  for hdr in (np.moveaxis(np.stack([R, G, B]), 0, -1), RGB[:, ::-1], RGB.transpose(1, 0, 2)):
+    write_hdr(tmp_path / "a.exr", hdr, exr_dtype=dtype)
+    np.testing.assert_array_equal(read_hdr(tmp_path / "a.exr"), hdr.astype(np.float32))
+
+
 def test_the_scale_stands_in_the_header(tmp_path):
   path = tmp_path / "a.exr"
   write_hdr(path, RGB, attributes={"owner": "me", "seed": 3})

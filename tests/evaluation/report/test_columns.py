@@ -1,5 +1,6 @@
 import pytest
 
+from expocm_jax.evaluation import scoring
 from expocm_jax.evaluation.report import columns
 
 
@@ -31,3 +32,7 @@ def test_score_keys_stand_in_the_order_of_the_columns_and_unknown_ones_are_refus
   for unknown in ("psnr_xy/all", "psnr_mu/sky", "light/dark"):
     with pytest.raises(ValueError, match=unknown):
       columns.score_keys(present | {unknown})
+
+
+def test_every_metric_has_a_column():
+  assert {*scoring.METRICS, *scoring.EXTERNAL} <= columns.BY_KEY.keys()
