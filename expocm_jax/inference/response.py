@@ -65,16 +65,21 @@ class ResponseCurve(NamedTuple):
 
 
 def parse_response(text: str) -> Reading:
-  """The reading that `text` names: "gamma:2.2", "estimate", or a file of `read_response_csv`.
+  """The reading that `text` names.
 
-  Raises UserError for a gamma out of range, and what cannot be read.
+  Args:
+    text: "gamma:NUMBER"; "estimate", or "estimate:FILE" by other weights than the shipped; else a
+      file of `read_response_csv`.
+
+  Raises:
+    UserError: a gamma out of range, or a file that cannot be read or holds something else.
   """
-  kind, _, number = text.partition(":")
-  if text == "estimate":
-    estimate = load_estimator()
+  kind, _, rest = text.partition(":")
+  if kind == "estimate":
+    estimate = load_estimator(rest or None)
     return lambda photo: estimate(photo)(photo)
   if kind == "gamma":
-    return gamma_curve(_gamma(text, number))
+    return gamma_curve(_gamma(text, rest))
   return read_response_csv(text)
 
 

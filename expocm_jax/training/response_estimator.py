@@ -31,6 +31,16 @@ from input_pipeline.camera import photograph, response
 from input_pipeline.camera.photograph import Camera
 from input_pipeline.source import MADE_FROM_HDR, make_source
 
+LIMITS = {  # of `config.estimator`: least and most, both allowed
+  "bins": (2, 256),
+  "slope_levels": (2, 64),
+  "knots": (2, 256),
+  "features": (1, 4096),
+  "dropout": (0, 0.99),
+  "views": (1, 10**6),
+  "srgb_share": (0, 1),
+  "srgb_weight": (1e-3, 1e6),
+}
 STEPS_A_CALL = 100  # that are compiled together
 VIEWS, SIZE = 12, 256  # of each validation scene and camera, and their side, pixels
 CODES = network.CODES
@@ -47,6 +57,10 @@ def main(config: ConfigDict, *, output: str | os.PathLike) -> dict[str, dict[str
     raise UserError(
       "--config: has no section estimator; use --config=configs/response.py or one made from it"
     )
+  for name, (least, most) in LIMITS.items():
+    if not least <= config.estimator[name] <= most:
+      raise UserError(f"config.estimator.{name}={config.estimator[name]}: must be at least {least} "
+                      f"and at most {most}")  # fmt: skip
   if config.data.source not in MADE_FROM_HDR:
     raise UserError(
       f"config.data.source={config.data.source}: the responses of its photos are not known; use "

@@ -127,6 +127,8 @@ def estimator_file(tmp_path_factory):
 
 def test_the_estimate_depends_on_the_whole_photo_and_not_on_its_format(estimator_file):
   estimate = response.load_estimator(estimator_file)
+  named = response.parse_response(f"estimate:{estimator_file}")
+  np.testing.assert_array_equal(named(LDR), estimate(LDR)(LDR))
   codes = np.rint(LDR * 255).astype(np.uint8)
   curve = estimate(codes)
   assert curve.linear.shape == (256, 3) and (np.diff(curve.linear, axis=0) >= 0).all()

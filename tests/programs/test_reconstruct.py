@@ -4,6 +4,7 @@ import pathlib
 
 import jax
 import numpy as np
+import OpenEXR
 import pytest
 from PIL import Image
 
@@ -72,8 +73,40 @@ def test_program_writes_what_python_returns(weights_file, small, ldr, tmp_path, 
   )
   assert np.abs(image_io.read_hdr(files[1]) - expected.hdr).max() < 0.01 * expected.hdr.max()
   line = capsys.readouterr().out
-  assert "60 x 60" in line and "stops" in line and "1.0 = where the photo clips" in line
+  assert "60 x 60" in line and "read as sRGB" in line and "codes of 255 off the photo" in line
+  assert "stops" in line and "1.0 = where the photo clips" in line
   assert "a b.hdr, a b.std.exr (spread" in line
+
+
+def test_a_response_is_undone_first_and_named(weights_file, small, tmp_path, capsys):
+  stored = np.round(small_network.photo()[:40, :40] * 255).astype(np.uint8)
+  Image.fromarray(stored).save(tmp_path / "a.png")
+  (file,) = reconstruct.main(
+    input=tmp_path / "a.png",
+    output=tmp_path / "out",
+    weights=weights_file,
+    exr_dtype="float",
+    response="gamma:2.2",
+  )
+  linear = (stored / 255) ** 2.2
+  read = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+  expected = small(read.astype(np.float32))
+  np.testing.assert_allclose(image_io.read_hdr(file), expected, rtol=1e-3, atol=1e-4)
+  assert "response gamma:2.2 undone" in capsys.readouterr().out
+  with OpenEXR.File(str(file)) as exr:
+    assert exr.header()["comments"].endswith("photo response gamma:2.2 undone")
+
+
+def test_fidelity_in_words():
+  rng = np.random.default_rng(0)
+  ldr = rng.uniform(0.3, 0.9, (30, 21, 3)).astype(np.float32)
+  linear = ((ldr + 0.055) / 1.055) ** 2.4
+  assert "pixels 0.0 codes of 255 off the photo (0.0 at most" in reconstruct.fidelity_text(
+    linear, ldr
+  )
+  shown = ((ldr + 3 / 255 + 0.055) / 1.055) ** 2.4
+  assert "pixels 3.0 codes of 255 off the photo (3.0 at" in reconstruct.fidelity_text(shown, ldr)
+  assert reconstruct.fidelity_text(linear, np.ones_like(ldr)) == "no pixel well exposed"
 
 
 def test_one_bad_file_does_not_stop_the_rest(weights_file, small, tmp_path, capsys, monkeypatch):
@@ -136,6 +169,8 @@ def test_a_photo_too_large_for_the_memory_is_named(error, weights_file, tmp_path
     ({"input": ""}, "--input: empty"),
     ({"formats": ()}, "exr and/or hdr"),
     ({"weights": "missing"}, "missing"),
+    ({"response": "missing.csv"}, "--response=missing.csv: cannot be read"),
+    ({"response": ""}, "--response=: cannot be read"),
   ],
 )
 def test_what_cannot_be_done(weights_file, tmp_path, monkeypatch, change, problem):

@@ -87,6 +87,11 @@ def test_it_learns_a_response_that_all_photos_share(few_scenes, tmp_path, capsys
   "spoil, output, problem",
   [
     (lambda config: config.data.update(source="pairs"), "r.safetensors", "source=pairs"),
+    (
+      lambda config: config.estimator.update(views=0),
+      "r.safetensors",
+      "views=0: must be at least 1",
+    ),
     (lambda config: None, "r.csv", "end in .safetensors"),
   ],
 )
