@@ -49,7 +49,7 @@ class Checkpoints:
     options = ocp.CheckpointManagerOptions(
       best_fn=_score,
       preservation_policy=policies.AnyPreservationPolicy([
-        policies.LatestN(max(keep, 1)),
+        policies.LatestN(keep),
         policies.BestN(get_metric_fn=_score, n=1),
       ]),
       cleanup_tmp_directories=True,

@@ -21,7 +21,7 @@ import safetensors.numpy
 from flax import traverse_util
 from ml_collections import ConfigDict
 
-import expocm_jax
+from expocm_jax import __version__
 from expocm_jax.errors import UserError, first_line
 from expocm_jax.image_io import atomic_path
 from expocm_jax.method.expocm import Method
@@ -42,7 +42,7 @@ def save_weights(
   tensors = _flatten(jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), params))
   metadata = {
     "format": FORMAT,
-    "version": expocm_jax.__version__,
+    "version": __version__,
     "config": config.to_json(),
     "info": json.dumps(info or {}),
     "sha256": _digest(tensors),

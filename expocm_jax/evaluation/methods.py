@@ -20,7 +20,7 @@ DEFAULT_SAMPLER = "ddim-50"
 _ETAS = {"ddim": 0.0, "ddpm": 1.0}  # deterministic, ancestral
 
 
-class Source(NamedTuple):
+class WeightsSource(NamedTuple):
   """Where trained parameters lie, and what their method is called."""
 
   weights: str  # shipped name, weights file, folder of a run or of a checkpoint
@@ -43,7 +43,7 @@ class Predictor(NamedTuple):
 
 
 def compared_methods(
-  operators: Sequence[str], sources: Sequence[Source], *, headroom: float, samples: int
+  operators: Sequence[str], sources: Sequence[WeightsSource], *, headroom: float, samples: int
 ) -> dict[str, Predictor]:
   """The predictors of a comparison by name: `linear`, which is always in it, then the others.
 
@@ -85,7 +85,7 @@ def untrained(name: str, *, headroom: float) -> Predictor:
   return Predictor(name, expansion.LABELS[name], predict, f"{name} {headroom}")
 
 
-def parse_source(text: str) -> Source:
+def parse_source(text: str) -> WeightsSource:
   """The source that WEIGHTS, NAME=WEIGHTS, WEIGHTS:SAMPLER or NAME=WEIGHTS:SAMPLER names.
 
   The reading whose weights exist counts, so that paths may hold any character.
@@ -94,14 +94,14 @@ def parse_source(text: str) -> Source:
   first, _, rest = text.partition("=")
   named = [(first, rest)] if rest and "/" not in first else []
   for name, path in [("", text), *named]:
-    readings.append(Source(path, "", name))
+    readings.append(WeightsSource(path, "", name))
     before, _, sampler = path.rpartition(":")
     if before and sampler.partition("-")[0] in _ETAS:
-      readings.append(Source(before, sampler, name))
+      readings.append(WeightsSource(before, sampler, name))
   return next((r for r in readings if pathlib.Path(r.weights).exists()), readings[-1])
 
 
-def trained(source: Source, *, samples: int) -> Predictor:
+def trained(source: WeightsSource, *, samples: int) -> Predictor:
   """Trained parameters, consistency or diffusion; `samples` draws of the noise are averaged.
 
   Raises:

@@ -9,7 +9,7 @@ from expocm_jax.errors import UserError
 from expocm_jax.image_io.atomic_write import atomic_path
 from expocm_jax.image_io.input_files import check_size, decoding
 
-_HALF_MAX = 65504.0
+_HALF_MAX = float(np.finfo(np.float16).max)
 
 
 def read_exr(path: str | os.PathLike) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 
 from expocm_jax.method.expocm import Method
 from expocm_jax.method.masks import ExposureLevels
-from expocm_jax.network import photo_context
-from expocm_jax.network.photo_context import PhotoContext
+from expocm_jax.network import conditioning
+from expocm_jax.network.conditioning import PhotoContext
 from expocm_jax.ops import color
 
 BAND = 2**20  # pixels; converted and counted, each takes some 60 bytes
@@ -30,15 +30,15 @@ def measure(
   low, high = np.percentile(luminance, [method.q_lo, method.q_hi], overwrite_input=True)
   levels = (np.full((1, 1, 1, 1), level, np.float32) for level in (low, high))
   codes = 2**8 if ldr.dtype == np.uint8 else 2**16
-  y = np.asarray(photo_context.values_of_codes(method.encode_ldr, codes))
-  tone, cells = photo_context.photo_statistics(
+  y = np.asarray(conditioning.values_of_codes(method.encode_ldr, codes))
+  tone, cells = conditioning.photo_statistics(
     (_codes(ldr[rows]) for rows in bands(ldr, band)),
     ldr.shape[:2],
     y,
     bins=method.network.tone_bins,
     cells=method.network.tone_cells,
   )
-  centres = map(photo_context.pixel_centres, ldr.shape[:2])
+  centres = map(conditioning.pixel_centres, ldr.shape[:2])
   return ExposureLevels(*levels), PhotoContext(tone[None], cells[None], y[-1], *centres)
 
 

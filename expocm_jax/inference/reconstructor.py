@@ -14,12 +14,11 @@ from ml_collections import ConfigDict
 
 from expocm_jax.checkpoints import pretrained
 from expocm_jax.errors import UserError
-from expocm_jax.inference import photo_statistics, tiling
-from expocm_jax.inference.noise import noise_window
+from expocm_jax.inference import noise, photo_statistics, tiling
 from expocm_jax.method import schedules
 from expocm_jax.method.expocm import Condition, Method
 from expocm_jax.method.masks import ExposureLevels
-from expocm_jax.network.photo_context import PhotoContext
+from expocm_jax.network.conditioning import PhotoContext
 
 IN_FLIGHT = 2  # windows on the device while the host prepares the next
 
@@ -49,7 +48,6 @@ class Reconstructor:
   """
 
   def __init__(self, config: ConfigDict, params: Any, *, max_tile: int = tiling.TILE_SIZES[-1]):
-    self.config = config
     self.method = Method.from_config(config)
     if self.method.objective != "consistency":
       raise UserError(
@@ -168,10 +166,10 @@ def _step(
 ) -> Array:
   """One network call on a window [rows, columns, 3]: the estimate of x0 from x noised to t."""
   ldr, x = ldr[None], x[None]
-  noise = noise_window(key, origin, ldr.shape[1:3])[None]
+  eps = noise.noise_window(key, origin, ldr.shape[1:3])[None]
   exposure = method.masks_from_levels(ldr, levels)
   condition = Condition(method.encode_ldr(ldr), context)
-  return method.sampling_step(params, x, condition, noise, t, exposure)[0]
+  return method.sampling_step(params, x, condition, eps, t, exposure)[0]
 
 
 def _add_sample(

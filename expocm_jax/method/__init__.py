@@ -1,1 +1,1 @@
-"""The paper, in reading order: masks, eact, consistency, losses, schedules; expocm binds them."""
+"""The paper, in reading order: masks, eact, consistency, distances, elc, schedules; then expocm."""

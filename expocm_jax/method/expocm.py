@@ -5,6 +5,7 @@ This is where names in a config become functions, once, before anything is compi
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -15,8 +16,8 @@ from ml_collections import ConfigDict
 from expocm_jax.errors import UserError
 from expocm_jax.method import consistency, diffusion, eact, masks
 from expocm_jax.method.masks import ExposureLevels, ExposureMasks
-from expocm_jax.network import photo_context, unet
-from expocm_jax.network.photo_context import PhotoContext
+from expocm_jax.network import conditioning, unet
+from expocm_jax.network.conditioning import PhotoContext
 from expocm_jax.ops import tone_curves
 from expocm_jax.ops.color import srgb_to_linear
 
@@ -81,27 +82,24 @@ class Method:
 
     Raises:
       UserError: the name of an objective, a variant or a number format is unknown.
+      TypeError: a field is missing, or is not one of this version's.
     """
-    domain, trajectory = config.domain, config.trajectory
+    trajectory = dict(config.trajectory)
+    variant, sigma_uniform = trajectory.pop("variant"), trajectory.pop("sigma_uniform")
     check_choice(OBJECTIVES, config.objective, "objective")
-    check_choice(MASK_VARIANTS, trajectory.variant, "trajectory.variant")
+    check_choice(MASK_VARIANTS, variant, "trajectory.variant")
     check_choice(DTYPES, config.model.dtype, "model.dtype")
-    uniform = trajectory.variant == "uniform"
+    if variant == "uniform":
+      trajectory["sigma_good"] = sigma_uniform
+    # A field that another version wrote would otherwise be told at the first call alone.
+    inspect.signature(eact.eact_state).bind(*[None] * 5, **trajectory)
     return cls(
       objective=config.objective,
       network=unet.create(**config.model),
-      mu=domain.mu,
-      headroom=domain.headroom,
+      **config.domain,
       **config.masks,
-      variant=trajectory.variant,
-      state=functools.partial(
-        eact.eact_state,
-        sigma_over=trajectory.sigma_over,
-        sigma_under=trajectory.sigma_under,
-        sigma_good=trajectory.sigma_uniform if uniform else trajectory.sigma_good,
-        lambda_under=trajectory.lambda_under,
-        blur_sigma=trajectory.blur_sigma,
-      ),
+      variant=variant,
+      state=functools.partial(eact.eact_state, **trajectory),
       delta=config.consistency.delta,
       residual=config.consistency.residual,
       keep=tuple(config.consistency.keep),
@@ -133,7 +131,7 @@ class Method:
     """The condition that whole photos give."""
     options = dict(bins=self.network.tone_bins, cells=self.network.tone_cells)
     return Condition(
-      self.encode_ldr(ldr), photo_context.from_photos(ldr, self.encode_ldr, **options)
+      self.encode_ldr(ldr), conditioning.from_photos(ldr, self.encode_ldr, **options)
     )
 
   def decode(self, x0: jax.Array) -> jax.Array:

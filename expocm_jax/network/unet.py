@@ -6,7 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from expocm_jax.network import photo_context
+from expocm_jax.network import conditioning
+from expocm_jax.network.conditioning import PhotoContext
 from expocm_jax.network.layers import (
   ChannelNorm,
   ResidualBlock,
@@ -17,7 +18,6 @@ from expocm_jax.network.layers import (
   unfold,
   upsample,
 )
-from expocm_jax.network.photo_context import PhotoContext
 from expocm_jax.network.tone_curve import ToneCurve
 from expocm_jax.network.tone_grid import ToneGrid
 
@@ -102,7 +102,7 @@ def init_params(network: UNet, key: jax.Array) -> dict:
   size = stride(network.multipliers, network.patch)
   image = jnp.zeros((1, size, size, 3))
   bins, cells = network.tone_bins, network.tone_cells
-  context = photo_context.from_photos(image, lambda ldr: ldr, bins=bins, cells=cells)
+  context = conditioning.from_photos(image, lambda ldr: ldr, bins=bins, cells=cells)
   return random_kernels(network.init(key, image, jnp.zeros((1,)), image, context)["params"], key)
 
 

@@ -22,13 +22,12 @@ import numpy as np
 import tqdm
 from ml_collections import ConfigDict
 
-import expocm_jax
-from expocm_jax import image_io
+from expocm_jax import __version__, image_io
 from expocm_jax.errors import UserError
 from expocm_jax.evaluation import report, scoring
 from expocm_jax.evaluation.baselines import expansion
 from expocm_jax.evaluation.journal import Journal
-from expocm_jax.evaluation.methods import Source, compared_methods, parse_source
+from expocm_jax.evaluation.methods import WeightsSource, compared_methods, parse_source
 from expocm_jax.evaluation.protocols import PEAK_NITS
 from expocm_jax.evaluation.protocols import describe as describe_protocol
 from expocm_jax.evaluation.protocols import parse as parse_protocol
@@ -63,7 +62,7 @@ def main(
   config: ConfigDict,
   *,
   output: str | os.PathLike,
-  weights: Sequence[str | Source] = ("tiny",),
+  weights: Sequence[str | WeightsSource] = ("tiny",),
   methods: Sequence[str] = tuple(expansion.OPERATORS),
   samples: int = 1,
   seed: int = 0,
@@ -267,7 +266,7 @@ def _identity(compare: Comparison, config: ConfigDict, setting: dict) -> dict:
 
 def _versions() -> dict[str, str]:
   packages = {package: importlib.metadata.version(package) for package in PACKAGES}
-  return {"expocm_jax": expocm_jax.__version__, "python": platform.python_version(), **packages}
+  return {"expocm_jax": __version__, "python": platform.python_version(), **packages}
 
 
 def _write_images(

@@ -16,7 +16,7 @@ from configs import ablation
 from expocm_jax import image_io
 from expocm_jax.checkpoints import runs
 from expocm_jax.errors import UserError
-from expocm_jax.evaluation.methods import Source
+from expocm_jax.evaluation.methods import WeightsSource
 from expocm_jax.method.expocm import Method
 from expocm_jax.programs import evaluate
 from expocm_jax.training import loop
@@ -71,7 +71,7 @@ def main(
     if not runs.is_complete(folder / name, changed):
       loop.main(changed, folder / name)
   sources = [
-    Source(str(folder / name), sampler, name, ablation.LABELS[name])
+    WeightsSource(str(folder / name), sampler, name, ablation.LABELS[name])
     for name in configs
     for sampler in SAMPLERS.get(name, ("",))
   ]

@@ -92,7 +92,7 @@ def select(entries: list[Entry], split: str, *, indexed: bool, share: float) -> 
 
 
 class HdrFolder:
-  """A folder of HDR images: `source[i]` is a scene for `camera.photograph`.
+  """A folder of HDR images: `source[i]` is a scene for `photograph.photograph`.
 
   A scene is a dict: `radiance` [H, W, 3] float16, linear BT.709, in the file's scale up to a power
   of two; `levels`, its pyramid (`radiance` is the first level); `panorama`, whether it is

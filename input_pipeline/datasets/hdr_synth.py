@@ -37,7 +37,7 @@ def open_images(root, *, split, validation_share, cache_gib) -> HdrFolder:
 
 
 def take_photo(scene, rng, *, size, curves, camera, headroom):
-  """One photo of a scene and its ground truth; arguments and result as of `camera.photograph`.
+  """One photo of a scene and its ground truth; arguments and result as of `photograph.photograph`.
 
   Args:
     size: also None, for the whole image; otherwise a random part at a random scale, half of them

@@ -99,7 +99,7 @@ def indoors(rng: np.random.Generator, rays: np.ndarray) -> np.ndarray:
 
 
 class ProceduralScenes:
-  """`count` made-up scenes; `source[i]` is a scene for `camera.photograph`, as of `HdrFolder`.
+  """`count` made-up scenes; `source[i]` is a scene for `photograph.photograph`, as of `HdrFolder`.
 
   Scene i depends on `seed` and i alone. `size` is (H, W) of the panoramas, W = 2 H.
   """

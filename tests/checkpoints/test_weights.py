@@ -122,6 +122,18 @@ def test_text_that_does_not_fit(saved, tmp_path, text, problem):
   assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+  ("section", "field", "value"),
+  [("domain", "ldr_domain", "display"), ("trajectory", "blur_radius", 8), ("model", "heads", 4)],
+)
+def test_a_field_of_another_version_is_not_overlooked(saved, tmp_path, section, field, value):
+  config = json.loads(saved[2].to_json())
+  config[section][field] = value
+  text = {"config": json.dumps(config)}
+  with pytest.raises(UserError, match=f"configuration cannot be used .*{field}"):
+    weights.load_weights(rewrite(saved, tmp_path, metadata=text))
+
+
 def test_unwritable_place(saved):
   with pytest.raises(UserError, match="file, not a folder"):
     weights.save_weights(saved[0] / "below" / "w.safetensors", {"a": jnp.zeros(1)}, saved[2])

@@ -117,3 +117,24 @@ def test_a_variant_changes_what_it_says_and_no_more(variant, changes):
 def test_an_unknown_variant_lists_the_known(variant):
   with pytest.raises(UserError, match=", ".join(ablation.VARIANTS)):
     ablation.get_config(variant)
+
+
+def test_the_numbers_of_the_method_and_the_camera_are_those_that_were_chosen():
+  """Nothing else pins them: functions have no defaults, and other tests read the config."""
+  config = default.get_config()
+  assert dict(config.domain) == {"mu": 5000.0, "headroom": 16.0}
+  assert dict(config.masks) == {"tau": 0.02, "q_lo": 2.0, "q_hi": 98.0, "gate": 0.2}
+  assert dict(config.trajectory) == {
+    "variant": "three", "sigma_over": 0.15, "sigma_under": 0.12, "sigma_good": 0.06,
+    "sigma_uniform": 0.12, "lambda_under": 1.0, "blur_sigma": 2.0,
+  }  # fmt: skip
+  assert dict(config.camera) == {
+    "fov": (30.0, 100.0), "pitch": (-40.0, 40.0), "roll": (-5.0, 5.0),
+    "clipped_share": (0.005, 0.2), "underexposed": 0.1, "underexposure": (0.0, 3.0),
+    "response": "training", "reading": "both",
+    "response_gamma": (0.85, 1.18), "response_s": (0.0, 0.25), "response_film": (0.0, 1.0),
+    "film_exponent": (0.75, 1.05), "film_sigma": (0.4, 0.9), "response_channel": 0.02,
+    "white_balance": 0.06, "saturation": (0.85, 1.15), "vignetting": (0.0, 0.2),
+    "blur": (0.0, 0.7), "read_noise": (0.0, 0.003), "shot_noise": (0.0, 0.006),
+    "jpeg_quality": (60, 98), "chroma_subsampling": 0.5,
+  }  # fmt: skip

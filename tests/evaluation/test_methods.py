@@ -3,16 +3,16 @@
 import pytest
 
 from expocm_jax.errors import UserError
-from expocm_jax.evaluation.methods import Source, parse_sampler, parse_source
+from expocm_jax.evaluation.methods import WeightsSource, parse_sampler, parse_source
 
 TEXTS = {
-  "tiny": Source("tiny"),
-  "ours=runs/tiny": Source("runs/tiny", "", "ours"),
-  "runs/ddpm:ddim-20": Source("runs/ddpm", "ddim-20"),
-  "old=runs/ddpm:ddpm-1000": Source("runs/ddpm", "ddpm-1000", "old"),
-  "a=runs/lr=1": Source("runs/lr=1", "", "a"),
-  "ddim-50": Source("ddim-50"),  # no place before it: a name
-  "C:/weights": Source("C:/weights"),
+  "tiny": WeightsSource("tiny"),
+  "ours=runs/tiny": WeightsSource("runs/tiny", "", "ours"),
+  "runs/ddpm:ddim-20": WeightsSource("runs/ddpm", "ddim-20"),
+  "old=runs/ddpm:ddpm-1000": WeightsSource("runs/ddpm", "ddpm-1000", "old"),
+  "a=runs/lr=1": WeightsSource("runs/lr=1", "", "a"),
+  "ddim-50": WeightsSource("ddim-50"),  # no place before it: a name
+  "C:/weights": WeightsSource("C:/weights"),
 }
 
 
@@ -24,9 +24,9 @@ def test_sources(text):
 def test_a_path_that_exists_is_taken_as_it_is(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   (tmp_path / "lr=1:ddim-5").mkdir()
-  assert parse_source("lr=1:ddim-5") == Source("lr=1:ddim-5")
-  assert parse_source("lr=1:ddim-5:ddim-7") == Source("lr=1:ddim-5", "ddim-7")
-  assert parse_source("x=lr=1:ddim-5") == Source("lr=1:ddim-5", "", "x")
+  assert parse_source("lr=1:ddim-5") == WeightsSource("lr=1:ddim-5")
+  assert parse_source("lr=1:ddim-5:ddim-7") == WeightsSource("lr=1:ddim-5", "ddim-7")
+  assert parse_source("x=lr=1:ddim-5") == WeightsSource("lr=1:ddim-5", "", "x")
 
 
 def test_samplers():

@@ -10,7 +10,7 @@ from expocm_jax.inference.noise import noise_window
 from expocm_jax.inference.reconstructor import Reconstructor
 from expocm_jax.method import masks
 from expocm_jax.method.expocm import Condition, Method
-from expocm_jax.network.photo_context import pixel_centres
+from expocm_jax.network.conditioning import pixel_centres
 from tests.support import small_network
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")

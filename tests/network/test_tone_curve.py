@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from expocm_jax.network import photo_context
+from expocm_jax.network import conditioning
 from expocm_jax.network.tone_curve import ToneCurve, hat_weights, tone_curve
 
 RNG = np.random.default_rng(2)
@@ -16,7 +16,7 @@ PHOTOS = np.float32(np.random.default_rng(0).integers(0, 256, (2, 11, 7, 3))) / 
 
 @functools.partial(jax.jit, static_argnums=1)
 def statistics(photos, bins):
-  return photo_context.from_photos(photos, lambda ldr: ldr, bins=bins, cells=0).tone
+  return conditioning.from_photos(photos, lambda ldr: ldr, bins=bins, cells=0).tone
 
 
 def statistics64(photo, bins):

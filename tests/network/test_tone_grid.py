@@ -9,14 +9,14 @@ import pytest
 from scipy import ndimage
 from scipy.interpolate import RegularGridInterpolator
 
-from expocm_jax.network import photo_context, tone_grid
-from expocm_jax.network.photo_context import pixel_centres
+from expocm_jax.network import conditioning, tone_grid
+from expocm_jax.network.conditioning import pixel_centres
 from expocm_jax.network.tone_grid import KNOTS, ToneGrid
 
 
 @functools.partial(jax.jit, static_argnums=1)
 def statistics(photos, cells):
-  return photo_context.from_photos(photos, lambda ldr: ldr, bins=0, cells=cells).cells
+  return conditioning.from_photos(photos, lambda ldr: ldr, bins=0, cells=cells).cells
 
 
 slice_grid = jax.jit(tone_grid.slice_grid)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from expocm_jax.method.expocm import Method
-from expocm_jax.network import photo_context, unet
+from expocm_jax.network import conditioning, unet
 from tests.support import small_network
 
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 RNG = np.random.default_rng(0)
 X, Y = (RNG.random((2, 96, 96, 3), np.float32) for _ in range(2))
 T = np.float32([0.3, 0.9])
-CONTEXT = photo_context.from_photos(jnp.asarray(Y), lambda ldr: ldr, bins=48, cells=32)
+CONTEXT = conditioning.from_photos(jnp.asarray(Y), lambda ldr: ldr, bins=48, cells=32)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from configs import default
 from expocm_jax import image_io
 from expocm_jax.errors import UserError
 from expocm_jax.evaluation import methods, scoring
-from expocm_jax.evaluation.methods import Source
+from expocm_jax.evaluation.methods import WeightsSource
 from expocm_jax.programs import evaluate
 from input_pipeline import source
 from tests.support import small_run
@@ -38,7 +38,11 @@ def scores(folder, region="all"):
 
 def test_an_untrained_network_scores_as_the_linearised_input(untrained, three_scenes, tmp_path):
   record = evaluate.main(
-    small_run.config(), weights=[Source(untrained, name="net")], output=tmp_path, views=2, **ONE
+    small_run.config(),
+    weights=[WeightsSource(untrained, name="net")],
+    output=tmp_path,
+    views=2,
+    **ONE,
   )
   assert len(record["images"]) == 6 and record["main"] == "net"
   assert record["methods"]["net"]["sha256"] and "psnr" not in record["command"]
@@ -268,9 +272,9 @@ MISTAKES = {
   "protocol": (dict(protocols=["loud"]), "'loud'"),
   "metric": (dict(metrics=["beauty"]), "'beauty'"),
   "size": (dict(metrics=["ssim_mu"], size=8), "at least 11 pixels"),
-  "twice": (dict(weights=[Source("tiny"), Source("tiny")]), "two methods of that name"),
-  "weights": (dict(weights=[Source("nowhere")]), "nowhere"),
-  "a sampler of one step": (dict(weights=[Source("tiny", "ddim-5")]), "leave it out"),
+  "twice": (dict(weights=2 * [WeightsSource("tiny")]), "two methods of that name"),
+  "weights": (dict(weights=[WeightsSource("nowhere")]), "nowhere"),
+  "a sampler of one step": (dict(weights=[WeightsSource("tiny", "ddim-5")]), "leave it out"),
   "HDR-VDP-3": (dict(hdrvdp="nowhere"), "nowhere"),
 }
 

@@ -12,6 +12,7 @@ def config(**model):
   config = default.get_config()
   config.model.update(base_width=4, multipliers=(1, 2), blocks=1, time_features=4, dtype="float32")
   config.model.tone_bins = 48
+  config.consistency.keep = ()  # the network counts everywhere
   config.model.update(model)
   return config
 

@@ -2,8 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from expocm_jax.inference import noise
+from expocm_jax.inference.reconstructor import Reconstructor
 from expocm_jax.method import consistency, distances, eact, elc, masks, schedules
 from expocm_jax.method.expocm import Method
 from expocm_jax.training.processes import make_mesh
@@ -23,7 +26,14 @@ EQUATIONS = [
   (elc, "elc_loss"),  # eq. 12
   (elc, "elc_weights"),  # eq. 13-15
 ]
-OF_A_RECONSTRUCTION = [masks.exposure_masks, eact.eact_state, consistency.consistency_function]
+IN_VALIDATION = [masks.exposure_masks, eact.eact_state, consistency.consistency_function]
+OF_INFERENCE = [
+  (masks, "masks_from_levels"),  # eq. 5-7, of a tile
+  (eact, "eact_state"),
+  (consistency, "consistency_function"),
+  (noise, "noise_window"),
+  (Method, "sampling_step"),
+]
 
 
 def trace_train_step():
@@ -44,18 +54,37 @@ def test_the_step_and_the_validation_run():
   trace_validation()
 
 
-@pytest.mark.parametrize(
-  ("module", "name"), EQUATIONS, ids=lambda value: getattr(value, "__name__", value)
-)
-def test_the_train_step_calls_it(module, name, monkeypatch):
-  function = getattr(module, name)
+def reconstruct():
+  config = small_run.config()
+  params = Method.from_config(config).init_params(jax.random.key(0))
+  Reconstructor(config, params)(np.full((20, 20, 3), 0.5, np.float32))
+
+
+def replace(monkeypatch, module, name):
+  """Puts a function there that says its name."""
 
   def stop(*args, **options):
     raise RuntimeError(f"{name} was called")
 
   monkeypatch.setattr(module, name, stop)
-  with pytest.raises(RuntimeError, match=f"{name} was called"):
+  return pytest.raises(RuntimeError, match=f"{name} was called")
+
+
+@pytest.mark.parametrize(
+  ("module", "name"), EQUATIONS, ids=lambda value: getattr(value, "__name__", value)
+)
+def test_the_train_step_calls_it(module, name, monkeypatch):
+  function = getattr(module, name)
+  with replace(monkeypatch, module, name):
     trace_train_step()
-  if function in OF_A_RECONSTRUCTION:
-    with pytest.raises(RuntimeError, match=f"{name} was called"):
+  if function in IN_VALIDATION:
+    with replace(monkeypatch, module, name):
       trace_validation()
+
+
+@pytest.mark.parametrize(
+  ("module", "name"), OF_INFERENCE, ids=lambda value: getattr(value, "__name__", value)
+)
+def test_inference_calls_it(module, name, monkeypatch):
+  with replace(monkeypatch, module, name):
+    reconstruct()
