@@ -42,7 +42,7 @@ LIMITS = {  # of `config.estimator`: least and most, both allowed
   "srgb_weight": (1e-3, 1e6),
 }
 STEPS_A_CALL = 100  # that are compiled together
-VIEWS, SIZE = 12, 256  # of each validation scene and camera, and their side, pixels
+VIEWS, SIZE = 24, 256  # of each validation scene and camera, and their side, pixels
 CODES = network.CODES
 
 

@@ -46,7 +46,7 @@ def test_tables_are_those_of_the_photos(few_scenes):
   tables = response_estimator.photo_tables(config)
   assert {name: value.shape[0] for name, value in tables.items()} == dict.fromkeys(tables, 18)
   np.testing.assert_allclose(tables["shares"].sum(axis=(1, 2)), 1, rtol=1e-5)
-  assert set(tables["weight"]) == {1.0, 12.0}
+  assert set(tables["weight"]) == {1.0, np.float32(config.estimator.srgb_weight)}
   codes = np.arange(256) / 255
   srgb = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
   levels = np.broadcast_to(mu_law64(srgb) / mu_law64(1), tables["levels"].shape)
