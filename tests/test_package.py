@@ -1,7 +1,10 @@
 """The wheel: built, installed into a folder of its own, and used from another one."""
 
+import ast
+import importlib.metadata
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,22 +19,36 @@ ROOT = pathlib.Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 
 
+# Import -> distribution, where their names differ by more than case and "_".
+DISTRIBUTIONS = {"PIL": "pillow", "absl": "absl-py", "orbax": "orbax-checkpoint"}
+EXTRAS = {"cv2": "calibrate", "pycvvdp": "cvvdp"}  # import -> the extra that brings it
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-  """The folder that the package is installed in, from a copy: building writes beside its source."""
-  folder = tmp_path_factory.mktemp("package")
-  source, site = folder / "source", folder / "site"
+def source(tmp_path_factory):
+  """A copy of the checkout: building writes beside its source."""
+  folder = tmp_path_factory.mktemp("package") / "source"
   ignored = shutil.ignore_patterns(".git", "__pycache__", ".venv", "build", "*.egg-info", "runs")
   for name in ("expocm_jax", "configs", "input_pipeline", "tests"):
-    shutil.copytree(ROOT / name, source / name, ignore=ignored)
-  for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE", "main.py"):
-    shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+  for name in ("pyproject.toml", "requirements-package.txt", "README.md", "LICENSE", "main.py"):
+    shutil.copy(ROOT / name, folder)
+  return folder
+
+
+@pytest.fixture(scope="module")
+def installed(source):
+  """The folder that the package is installed in."""
+  return install(source.parent / "site", "--target", source.parent / "site", source)
+
+
+def install(folder, *arguments):
   subprocess.run(
     [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
-     "--no-index", "--disable-pip-version-check", "--target", site, source],
+     "--no-index", "--disable-pip-version-check", "--no-warn-script-location", *arguments],
     check=True,
   )  # fmt: skip
-  return site
+  return folder
 
 
 def run(site, folder, *command):
@@ -75,6 +92,58 @@ def test_python_finds_both_shipped_sets(installed, tmp_path):
     "from expocm_jax import Reconstructor\n"
     "for name in ('tiny', 'tiny-regression'): Reconstructor.from_pretrained(name)\n"
     f"assert expocm_jax.__file__.startswith({str(installed)!r})\n",
+  )
+  assert status == 0, error
+
+
+def test_the_wheel_has_every_file_of_the_package(source, installed):
+  def files(folder):
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)) for path in paths if path.suffix != ".pyc"}
+
+  wheel = files(installed / "expocm_jax")
+  assert wheel == files(source / "expocm_jax")
+  assert {pathlib.Path(name).suffix for name in wheel} == {
+    ".py", ".safetensors", ".m", ".html", ".css", ".js"
+  }  # fmt: skip
+
+
+def test_the_wheel_requires_what_its_modules_import(installed):
+  imported = set()
+  for path in (installed / "expocm_jax").rglob("*.py"):
+    for node in ast.walk(ast.parse(path.read_text())):
+      if isinstance(node, ast.Import):
+        imported |= {alias.name.partition(".")[0] for alias in node.names}
+      elif isinstance(node, ast.ImportFrom):
+        imported.add(node.module.partition(".")[0])
+  imported -= {"expocm_jax", "configs", "input_pipeline", *sys.stdlib_module_names}
+  (found,) = importlib.metadata.distributions(name="expocm_jax", path=[str(installed)])
+  required = [text for text in found.requires if "extra ==" not in text]
+  names = {re.match(r"[\w-]+", text)[0].lower() for text in required}
+  assert EXTRAS.keys() <= imported and set(EXTRAS.values()) == set(
+    found.metadata.get_all("Provides-Extra")
+  )
+  wanted = {DISTRIBUTIONS.get(name, name) for name in imported - EXTRAS.keys()}
+  assert names == {name.lower().replace("_", "-") for name in wanted}
+
+
+def test_help_lists_only_what_the_package_runs(installed, tmp_path):
+  command = [sys.executable, installed / "bin" / "expocm", "--help"]
+  environment = os.environ | {"PYTHONPATH": str(installed)}
+  out = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+  modes = re.findall(r"^  (\w+) ", out, re.MULTILINE)
+  assert modes == ["reconstruct", "calibrate", "benchmark", "export"]
+  assert "--weights:" in out and "--views:" not in out and "--config:" not in out
+
+
+def test_an_editable_installation_is_a_checkout(source, tmp_path):
+  prefix = install(tmp_path / "prefix", "--prefix", tmp_path / "prefix", "--editable", source)
+  (site,) = prefix.rglob("site-packages")
+  # What Python does at its start with the folders of its own installation.
+  (site / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({str(site)!r})\n")
+  (command,) = prefix.rglob("expocm")
+  status, error = run(
+    site, tmp_path, command, "--mode=inspect", "--config.data.source=procedural", "--limit=1"
   )
   assert status == 0, error
 

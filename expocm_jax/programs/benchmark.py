@@ -38,9 +38,15 @@ PAPER_NOTE = "published: 512 x 512 on an RTX 3090, a network of unknown size"
 def main(*, what: str = "samplers", config: ConfigDict | None = None, **options) -> dict:
   """`time_samplers(**options)`, or with `what` "pipeline" `rate_pipeline(config)`.
 
-  Raises UserError for options of the other one, for lack of a config, and as these two.
+  Raises UserError for options of the other one, the default config aside, for lack of a config, and
+  as these two.
   """
   if what == "samplers":
+    if config is not None:
+      from configs import default  # not there in an installed package
+
+      if config != default.get_config():
+        raise UserError("--config: not used without --what=pipeline; leave it out, or add that")
     return time_samplers(**options)
   if options:
     raise UserError(f"--{min(options)}: not used by --what=pipeline; leave it out")

@@ -131,6 +131,7 @@ MODES = {
     checkout=False,
   ),
 }
+RUNNABLE = [name for name, mode in MODES.items() if CHECKOUT or not mode.checkout]
 
 
 class _ModeParser(flags.ArgumentParser):
@@ -138,8 +139,8 @@ class _ModeParser(flags.ArgumentParser):
 
   def parse(self, argument: str) -> str:
     if argument not in MODES:
-      raise ValueError(f"unknown; choose one of {', '.join(MODES)}")
-    if MODES[argument].checkout and not CHECKOUT:
+      raise ValueError(f"unknown; choose one of {', '.join(RUNNABLE)}")
+    if argument not in RUNNABLE:
       raise ValueError("runs from a checkout of the project, as python main.py --mode=...")
     return argument
 
@@ -171,7 +172,10 @@ FLAGS = {
   ),
   "method": (_choice("debevec", "robertson"), "of calibration, debevec unless given."),
   "exposures": (_list, "time of each photo, 1/60,1/15,...; from EXIF unless given."),
-  "seed": (functools.partial(_whole, lower_bound=0), "seed of the noise, 0 unless given."),
+  "seed": (
+    functools.partial(_whole, lower_bound=0, upper_bound=config_check.LIMITS["seed"][1]),
+    "seed of the noise, 0 unless given.",
+  ),
   "steps": (
     functools.partial(_whole, upper_bound=8),
     "network calls along the trajectory, 1 unless given.",
@@ -218,8 +222,8 @@ def define(argv: list[str]) -> flags.FlagValues:
   mode_flag = flags.Flag(_ModeParser(), flags.ArgumentSerializer(), "mode", None, "What to do.")
   flags.DEFINE_flag(mode_flag, flag_values=values)
   for name, (kind, text) in FLAGS.items():
-    users = ", ".join(mode for mode in MODES if name in MODES[mode].flags)
-    kind(name=name, default=None, help=f"{users}: {text}", flag_values=values)
+    if users := ", ".join(mode for mode in RUNNABLE if name in MODES[mode].flags):
+      kind(name=name, default=None, help=f"{users}: {text}", flag_values=values)
   if CHECKOUT:
     config_flags.DEFINE_config_file(
       "config",
@@ -250,7 +254,7 @@ def parse(argv: list[str]) -> flags.FlagValues:
     values.input = [*(values.input or []), *photos]
   if values.mode is None:
     raise UserError(
-      f"--mode: missing; name photos, or choose one of {', '.join(MODES)}, see --help"
+      f"--mode: missing; name photos, or choose one of {', '.join(RUNNABLE)}, see --help"
     )
   mode = MODES[values.mode]
   for name in mode.needs.split():
@@ -267,6 +271,8 @@ def _explain(error: Exception) -> str:
   """One line for a person, of what was raised when flags and config were read."""
   text = str(error)
   if isinstance(error, AttributeError | KeyError):
+    if "has no attribute" in text:  # Python's, as of a file without get_config, not a ConfigDict's
+      return f"--config: {text}; mend the file, configs/tiny.py shows what one is like"
     text = text.replace("\\", "").replace("\n", " ")
     # Set in a config file; else on the command line, quoted or not.
     field = re.search(r'Key "(.+?)"', text) or re.search(r"[\"']*([^\"']+)", text)
@@ -277,15 +283,21 @@ def _explain(error: Exception) -> str:
     missing = re.search(r"No such file or directory: '(.+?)'", text)  # absl wraps it in its story
     problem = f"{missing[1]}: no such file" if missing else text
     return f"--config: {problem}; give a file such as configs/tiny.py"
-  if "get_config()" in text:  # of a file that takes no variant; absl quotes its whole traceback
-    text = "--config: only configs/ablation.py takes a :VARIANT; leave it out"
+  flag, parsing, trace = text.partition(": Error whilst parsing config file:")
+  if parsing:  # a whole traceback follows
+    problem = trace.rstrip().splitlines()[-1]
+    if "get_config() takes" in problem:
+      return "--config: only configs/ablation.py takes a :VARIANT; leave it out"
+    return f"{flag.removeprefix('flag ')}: {problem}; mend the file"
   return f"{text}; see --help"
 
 
 def run(values: flags.FlagValues):
   """Calls the program of `--mode`.
 
-  Raises UserError for numbers of the config outside their limits, and what the program raises.
+  Raises UserError for a config without fields of the default one, of other types or with numbers
+  outside their limits, for requirements of a checkout that are not installed, and what the program
+  raises.
   """
   mode = MODES[values.mode]
   given = {
@@ -298,9 +310,18 @@ def run(values: flags.FlagValues):
       raise UserError(f"--weights: --mode={values.mode} takes one")
     given["weights"] = given["weights"][0]
   if "config" in given:
+    from configs import default
+
+    config_check.check_fields(given["config"], default.get_config())
     config_check.check_numbers(given["config"])
-  program = pkgutil.resolve_name(mode.run) if isinstance(mode.run, str) else mode.run
-  program(**given)
+  try:
+    program = pkgutil.resolve_name(mode.run) if isinstance(mode.run, str) else mode.run
+    program(**given)
+  except ModuleNotFoundError as error:
+    if not CHECKOUT:
+      raise
+    requirements = ROOT / "requirements.txt"
+    raise UserError(f"--mode={values.mode}: {error}; pip install -r {requirements}") from error
 
 
 class _Terminated(BaseException):
@@ -316,6 +337,8 @@ def main() -> int:
   if {"-h", "--help"} & set(sys.argv):
     print(usage())
     return 0
+  if CHECKOUT:
+    sys.path.insert(0, str(ROOT))  # `pip install -e .` finds the package alone
   signal.signal(signal.SIGTERM, _terminate)
   try:
     run(parse(sys.argv))
@@ -335,5 +358,5 @@ def usage() -> str:
   """What `--help` prints."""
   program = pathlib.Path(sys.argv[0]).name
   lines = [f"usage: {program} PHOTO... --output=DIR", f"       {program} --mode=MODE [--flags]", ""]
-  lines += [f"  {name:12} {mode.summary}" for name, mode in MODES.items()]
+  lines += [f"  {name:14} {MODES[name].summary}" for name in RUNNABLE]
   return "\n".join([*lines, define(sys.argv[:1]).get_help(include_special_flags=False)])

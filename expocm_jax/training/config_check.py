@@ -81,6 +81,29 @@ LIMITS = {  # least and most, both allowed
 }
 
 
+def check_fields(config: ConfigDict, like: ConfigDict, section: str = "config") -> None:
+  """Raises UserError, as `check_numbers`, for a field of `like` that is missing or of another type.
+
+  A number without a fraction serves as a float; a tuple may have any length. More fields are fine.
+  """
+  for field, default in like.items():
+    name = f"{section}.{field}"
+    if field not in config:
+      raise UserError(f"{name}: missing; begin get_config() as configs/tiny.py does")
+    if not _same_type(config[field], default):
+      wanted = "a section" if isinstance(default, ConfigDict) else f"the type of {default!r}"
+      raise UserError(f"{name}={config[field]!r}: wrong type; give {wanted}, as configs/default.py")
+    if isinstance(default, ConfigDict):
+      check_fields(config[field], default, name)
+
+
+def _same_type(value: object, like: object) -> bool:
+  if isinstance(like, tuple):
+    return isinstance(value, tuple) and all(_same_type(item, like[0]) for item in value)
+  types = (int, float) if isinstance(like, float) else type(like)
+  return isinstance(value, types) and isinstance(value, bool) == isinstance(like, bool)
+
+
 def check_numbers(config: ConfigDict) -> None:
   """Raises UserError, one line that names the field, for a number outside its limits."""
   from expocm_jax.network import unet  # they load JAX, which --help and mistakes need not

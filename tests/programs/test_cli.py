@@ -104,19 +104,33 @@ CONFIG_MISTAKES = {
   "unknown variant": (["--config=configs/ablation.py:four"], ["four", "uniform"]),
   "variant of a file without any": (["--config=configs/smoke.py:three"], ["takes a :VARIANT"]),
   "unknown choice": (["--config=configs/smoke.py", "--config.consistency.distance=l3"], ["l3"]),
+  "no get_config in a config file": (["--config={empty}"], ["no attribute 'get_config'", "mend"]),
+  "wrong type in a config file": (["--config={typed}"], ["typed.py: TypeError", "'batch_size'"]),
+  "no section in a config file": (["--config={bare}"], ["config.camera: missing"]),
+  "no ConfigDict": (["--config={plain}"], ["'dict' object", "configs/tiny.py"]),
+  "half a channel": (["--config.model.multipliers=(1,2.5)"], ["multipliers=(1, 2.5)", "(1, 2, 4"]),
+  "text in a range": (["--config.camera.fov=(3,'a')"], ["config.camera.fov=(3, 'a')"]),
+  "text in shares": (["--config.consistency.region_shares=('a',1,2)"], ["=('a', 1, 2)"]),
   "no data": (["--config=configs/tiny.py", "--config.data.root=nowhere"], ["nowhere"]),
 }
 
 
 @pytest.mark.parametrize("case", CONFIG_MISTAKES)
-def test_mistakes_in_the_config(case, command, tmp_path):
+def test_mistakes_in_the_config(case, command, tmp_path, monkeypatch):
+  monkeypatch.delitem(sys.modules, "config_config", raising=False)  # the last case's file
   arguments, words = CONFIG_MISTAKES[case]
-  own = tmp_path / "own.py"
-  own.write_text(
-    "from configs import smoke\n\ndef get_config():\n  config = smoke.get_config()\n"
-    "  config.train.bach = 3\n  return config\n"
-  )
-  arguments = [argument.format(own=own) for argument in arguments]
+  smoke = "from configs import smoke\n\ndef get_config():\n  config = smoke.get_config()\n"
+  texts = {
+    "own": smoke + "  config.train.bach = 3\n  return config\n",
+    "typed": smoke + "  config.train.batch_size = 'many'\n  return config\n",
+    "bare": "import ml_collections\n\nget_config = ml_collections.ConfigDict\n",
+    "plain": "get_config = lambda: {'seed': 0}\n",
+    "empty": "",
+  }
+  files = {name: tmp_path / f"{name}.py" for name in texts}
+  for name, path in files.items():
+    path.write_text(texts[name])
+  arguments = [argument.format(**files) for argument in arguments]
   assert_one_line(command("--mode=train", f"--workdir={tmp_path}/run", *arguments), *words)
 
 
@@ -141,6 +155,9 @@ def test_mistakes_in_flags_and_paths(command, tmp_path, photos):
     (["--mode=reconstruct", photo, f"--output={tmp_path}/out", "--exr_dtype=int"], "--exr_dtype"),
     (["--mode=reconstruct", photo, f"--output={tmp_path}/out", "--formats=jpg"], "--formats=jpg"),
     (["--mode=reconstruct", photo, "--output=o", "--weights=a", "--weights=b"], "takes one"),
+    (["--mode=reconstruct", photo, f"--output={tmp_path}/out", f"--seed={2**32}"], "--seed"),
+    (["--mode=benchmark", "--config.data.crop=64"], "--config: not used without --what=pipeline"),
+    (["--mode=benchmark", "--config=configs/tiny.py"], "--config: not used without --what="),
     (["--mode=benchmark", "--what=pipeline", "--size=64"], "--size: not used by --what=pipeline"),
   ]
   for arguments, word in cases:
@@ -155,6 +172,12 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(photos, network, tmp_p
   result = run("--mode=reconstruct", photo, f"--output={tmp_path}", network, through=limited)
   assert_one_line(result, "good.exr")
   assert not list(tmp_path.iterdir())
+
+
+def test_requirements_that_are_not_installed(command, monkeypatch):
+  missing = cli.MODES["demo"]._replace(run="no_such_library.program:main")
+  monkeypatch.setitem(cli.MODES, "demo", missing)
+  assert_one_line(command("--mode=demo"), "'no_such_library'; pip install -r", "requirements.txt")
 
 
 def test_runs_from_another_folder(tmp_path, photos):

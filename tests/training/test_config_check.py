@@ -2,10 +2,10 @@
 
 import pytest
 
-from configs import base, default, paper, small, smoke, tiny
+from configs import base, default, paper, response, small, smoke, tiny
 from expocm_jax.errors import UserError
 from expocm_jax.training import config_check
-from expocm_jax.training.config_check import LIMITS, check_numbers
+from expocm_jax.training.config_check import LIMITS, check_fields, check_numbers
 
 WRONG = [
   ("train.batch_size", -4, "at least 1"),
@@ -57,6 +57,43 @@ def test_a_wrong_number_names_its_field(name, value, message):
   assert f"config.{name}={value}" in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+  "name, value, wanted",
+  [
+    ("model.multipliers", (1, 2.5), "(1, 2, 4, 4)"),
+    ("model.multipliers", (1, True), "("),
+    ("camera.fov", (3, "a"), "(30.0, 100.0)"),
+    ("camera.fov", 3, "("),
+    ("consistency.region_shares", ("a", 1, 2), "("),
+    ("train.batch_size", "many", "16"),
+    ("train.batch_size", 8.5, "16"),
+    ("train.batch_size", True, "16"),
+    ("consistency.residual", 1, "True"),
+    ("optim.peak_lr", "fast", "0.0002"),
+    ("data.root", None, "''"),
+    ("optim", 1, "a section"),
+  ],
+)
+def test_a_wrong_type_names_its_field(name, value, wanted):
+  config = default.get_config()
+  with config.unlocked(), config.ignore_type():
+    config.update_from_flattened_dict({name: value})
+  with pytest.raises(UserError) as error:
+    check_fields(config, default.get_config())
+  assert f"config.{name}={value!r}: wrong type; give " in str(error.value)
+  assert wanted in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["camera", "masks.tau"])
+def test_a_missing_field_is_named(name):
+  config = default.get_config()
+  section, _, field = name.rpartition(".")
+  with config.unlocked():
+    del (config[section] if section else config)[field]
+  with pytest.raises(UserError, match=f"config.{name}: missing"):
+    check_fields(config, default.get_config())
+
+
 @pytest.mark.parametrize("curriculum", ["original", "improved"])
 def test_a_growing_curriculum_does_not_shrink(curriculum):
   config = default.get_config()
@@ -65,8 +102,9 @@ def test_a_growing_curriculum_does_not_shrink(curriculum):
     check_numbers(config)
 
 
-@pytest.mark.parametrize("config", [default, paper, tiny, small, base, smoke])
+@pytest.mark.parametrize("config", [default, paper, tiny, small, base, smoke, response])
 def test_the_configs_pass(config):
+  check_fields(config.get_config(), default.get_config())
   check_numbers(config.get_config())
 
 
