@@ -21,7 +21,7 @@ from expocm_jax.ops import metrics
 
 PREVIEW_SUFFIX = ".preview.png"
 SCALE = "linear BT.709, 1.0 = the radiance at which the photo clips"
-BLACK = 1 / 255 / 12.92  # linear value of code 1 of 8 bits: nothing below it is counted
+BLACK = float(srgb_to_linear(1 / 255))  # linear value of code 1 of 8 bits: nothing below counts
 SAMPLE_PIXELS = 4_000_000  # at most about so many decide the figures that are printed
 
 _fidelity = jax.jit(metrics.fidelity)
