@@ -6,7 +6,7 @@ Reading order with the paper (arXiv 2605.02464) in hand, all in `method/`:
 
 import importlib
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 # Public name -> its module, which is imported when the name is first used: JAX takes a second.
 _MODULES = {
