@@ -139,7 +139,7 @@ def read_response_csv(path: str | os.PathLike) -> ResponseCurve:
   try:
     with open(path, newline="", encoding="utf-8-sig") as file:
       lines = list(csv.reader(file))
-  except (OSError, ValueError) as error:
+  except (OSError, ValueError, csv.Error) as error:
     reason = getattr(error, "strerror", None) or first_line(error)
     raise UserError(f"--response={path}: cannot be read ({reason}); {_REMEDY}") from error
   header = [name.strip().lower() for name in lines[0]] if lines else []
