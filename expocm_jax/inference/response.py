@@ -110,7 +110,10 @@ def load_estimator(path: str | os.PathLike | None = None) -> Callable[[np.ndarra
     UserError: no such file, or it holds something else.
   """
   path = path or pretrained.FOLDER / f"{pretrained.RESPONSE}{weights.SUFFIX}"
-  config, params, _ = weights.load_weights(path, init=response_estimator.init_params)
+  try:
+    config, params, _ = weights.load_weights(path, init=response_estimator.init_params)
+  except UserError as error:
+    raise UserError(f"--response=estimate: no weights of an estimator: {error}") from error
   apply = jax.jit(response_estimator.from_config(config.estimator).apply)
 
   def estimate(photo: np.ndarray) -> ResponseCurve:

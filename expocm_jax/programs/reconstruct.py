@@ -92,8 +92,9 @@ def main(
         tqdm.tqdm.write(line, file=sys.stdout)
   if failed:
     raise UserError(
-      f"{len(failed)} of {total} inputs failed: {', '.join(map(str, failed))}; the others are "
-      "done, see the lines above"
+      f"{len(failed)} of {total} inputs failed: {', '.join(map(str, failed))}; "
+      + ("the others are done, " if len(failed) < total else "")
+      + "see the lines above"
     )
   return written
 

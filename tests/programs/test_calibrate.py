@@ -1,17 +1,20 @@
 """Calibration: the response of a bracket that the camera model made is found again."""
 
 import builtins
+import pathlib
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
 from expocm_jax import image_io
+from expocm_jax.colorimetry import srgb_to_linear
 from expocm_jax.errors import UserError
 from expocm_jax.inference.response import read_response_csv
 from expocm_jax.programs import calibrate
 from input_pipeline.camera import photograph, response
 
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 RESPONSE = response.Response(gamma=1.05, s=0.2, film=0.7, sigma=0.6)
 TIMES = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
 OPTIONS = {"quality": 95, "subsampling": 0}
@@ -52,6 +55,21 @@ def test_the_response_is_found_again(bracket, tmp_path, method, exposures, capsy
   np.testing.assert_array_equal(curve.linear[[0, -1]], [[0] * 3, [1] * 3])
   np.testing.assert_allclose(read_response_csv(output).linear, curve.linear)
   assert "7 photos, 6.0 stops apart" in capsys.readouterr().out
+
+
+def test_clipped_pixels_of_a_real_scene_do_not_darken_the_curve(tmp_path):
+  """JPEG mixes them with their neighbours: codes just below white, of no light in particular."""
+  scene = image_io.read_hdr(EXAMPLES / "neon_photostudio.truth.exr")[::2, ::2]
+  times = 2.0 ** np.arange(-6, 1)
+  for number, time in enumerate(times):
+    image = response.develop(scene * np.float32(4 * time), response.Response())
+    Image.fromarray(image).save(tmp_path / f"{number}.jpg", **OPTIONS)
+  curve = calibrate.main(
+    input=tmp_path, output=tmp_path / "curve.csv", exposures=[str(time) for time in times]
+  )
+  codes = np.arange(30, 226)
+  true = srgb_to_linear(codes / 255)[:, None].repeat(3, axis=1)
+  np.testing.assert_allclose(curve.linear[codes], true, rtol=0.1)
 
 
 def test_aperture_and_iso_count_too(tmp_path):
