@@ -154,7 +154,7 @@ def test_without_exposure_weights_it_is_the_plain_lab_loss():
   expected = (2.0 * np.abs(d[..., 0]) + 0.5 * np.hypot(d[..., 1], d[..., 2])).mean((1, 2))
   loss = jax.jit(elc.lab_loss)
   got = loss(PREDICTION, TARGET, lambda_l=2.0, lambda_c=0.5, epsilon=1e-6)
-  np.testing.assert_allclose(got, expected, rtol=2e-5)
+  np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
 def test_the_defaults_here_are_those_of_the_config_but_for_the_common_scale():

@@ -164,13 +164,18 @@ def _cameras(summary: dict) -> list[tuple[tuple[str, ...], dict]]:
   return [((name,) if several else (), of) for name, of in summary["cameras"].items()]
 
 
+def _by_protocol(summary: dict, kind: str) -> list[tuple[tuple[str, ...], str, dict]]:
+  """(labels, region, entries of the methods) under each protocol; `kind`: "scores", "paired"."""
+  return [
+    ((*camera, protocol), "all", entries)
+    for camera, of_camera in _cameras(summary)
+    for protocol, entries in of_camera[kind].items()
+  ]
+
+
 def _main(record: dict, summary: dict) -> Table:
   columns = tuple(map(Column, _metrics(summary)))
-  groups = (
-    ((*camera, protocol), "all", scores)
-    for camera, of_camera in _cameras(summary)
-    for protocol, scores in of_camera["scores"].items()
-  )
+  groups = _by_protocol(summary, "scores")
   caption = f"All methods under all protocols, all pixels, {extent(record, summary)}"
   labels = _labelled(summary, "protocol", "method")
   return Table("all", caption, labels, columns, _ranked(_rows(groups, columns, _cell), columns))
@@ -218,11 +223,7 @@ def _light(record: dict, summary: dict) -> Table:
 
 def _paired(record: dict, summary: dict) -> Table:
   columns = tuple(map(Column, _metrics(summary)))
-  groups = (
-    ((*camera, protocol), "all", scores)
-    for camera, of_camera in _cameras(summary)
-    for protocol, scores in of_camera["paired"].items()
-  )
+  groups = _by_protocol(summary, "paired")
   caption = f"Paired differences against linear (the linearised input), all pixels: {BETTER}"
   labels, rows = _labelled(summary, "protocol", "method"), _rows(groups, columns, _difference)
   return Table("paired", caption + _left_out(record), labels, columns, rows)
